@@ -1,0 +1,178 @@
+"""
+What can go wrong, drawn once.
+
+    PackshotError
+    ├── ConfigError              settings, presets or command line: the person who started us
+    ├── NotFound                 no such product, image, user or file
+    ├── Conflict                 the thing exists but is not in the state the request needs
+    ├── StaleClaim               another worker took this image over; nothing was written
+    ├── ServiceUnavailable       our own infrastructure: database, broker, store, disk
+    └── ImageError               this one picture: has a code, and says who can fix it
+        ├── UrlInvalid             url_invalid              permanent   supplier
+        ├── SourceForbidden        source_forbidden         permanent   supplier
+        ├── SourceGone             source_gone              permanent   supplier
+        ├── SourceRejected         source_rejected          permanent   supplier
+        ├── TooManyRedirects       too_many_redirects       permanent   supplier
+        ├── AddressForbidden       address_forbidden        permanent   operator
+        ├── SourceTooLarge         source_too_large         permanent   supplier
+        ├── SourceUnavailable      source_unavailable       transient   supplier
+        ├── SourceThrottled        source_throttled         transient   supplier
+        ├── SourceTimeout          source_timeout           transient   supplier
+        ├── SourceTruncated        source_truncated         transient   supplier
+        ├── NotAnImage             not_an_image             permanent   supplier
+        ├── FormatUnsupported      format_unsupported       permanent   supplier
+        ├── ImageDamaged           image_damaged            permanent   supplier
+        ├── ImageTooManyPixels     image_too_many_pixels    permanent   supplier
+        ├── DecodeTimeout          decode_timeout           transient   operator
+        ├── DecoderCrashed         decoder_crashed          transient   packshot
+        └── WorkerLost             worker_lost              permanent   packshot
+
+Drivers translate foreign exceptions into these at their door. HTTP numbers live in `web/` only.
+Anything else that is raised is a bug: it is logged with its traceback, and the lease brings the
+image back.
+"""
+
+from typing import ClassVar, Literal
+
+FixedBy = Literal["supplier", "operator", "packshot"]
+
+
+class PackshotError(Exception):
+    """Something a person can act on; its text says what and how."""
+
+
+class ConfigError(PackshotError):
+    """A setting, a presets file or an argument is wrong; nothing was started."""
+
+
+class NotFound(PackshotError):
+    """There is no such product, image, user or file."""
+
+
+class Conflict(PackshotError):
+    """The thing exists, but not in the state that the request needs."""
+
+
+class StaleClaim(PackshotError):
+    """The image was taken over, finished or removed since it was claimed; nothing was written."""
+
+
+class ServiceUnavailable(PackshotError):
+    """The database, the broker, the store or the disk does not answer; try again later."""
+
+
+class ImageError(PackshotError):
+    """One picture could not be processed. `code` is stable; the text is for a person."""
+
+    code: ClassVar[str]
+    transient: ClassVar[bool] = False
+    fixed_by: ClassVar[FixedBy] = "supplier"
+    meaning: ClassVar[str]
+
+    def __init__(self, message: str, *, retry_after_seconds: float | None = None) -> None:
+        """Keep the sentence for a person, and when the source asked us to come back."""
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class UrlInvalid(ImageError):
+    code = "url_invalid"
+    meaning = "The URL cannot be fetched: wrong scheme, no host, user name inside, or a closed port."
+
+
+class SourceForbidden(ImageError):
+    code = "source_forbidden"
+    meaning = "The server wants a login or refuses us (401, 403, 451)."
+
+
+class SourceGone(ImageError):
+    code = "source_gone"
+    meaning = "There is nothing at that URL (404, 410)."
+
+
+class SourceRejected(ImageError):
+    code = "source_rejected"
+    meaning = "The server answers the request with an error that will not go away (other 4xx)."
+
+
+class TooManyRedirects(ImageError):
+    code = "too_many_redirects"
+    meaning = "The server sends us from address to address without an end."
+
+
+class AddressForbidden(ImageError):
+    code = "address_forbidden"
+    fixed_by = "operator"
+    meaning = "The host's address is not public, and PACKSHOT_ALLOW_SOURCES does not name it."
+
+
+class SourceTooLarge(ImageError):
+    code = "source_too_large"
+    meaning = "The file has more bytes than PACKSHOT_MAX_SOURCE_BYTES."
+
+
+class SourceUnavailable(ImageError):
+    code = "source_unavailable"
+    transient = True
+    meaning = "The server cannot be reached or reports an error of its own (5xx)."
+
+
+class SourceThrottled(ImageError):
+    code = "source_throttled"
+    transient = True
+    meaning = "The server asks us to slow down (429)."
+
+
+class SourceTimeout(ImageError):
+    code = "source_timeout"
+    transient = True
+    meaning = "The server is too slow: no answer, or too few bytes per second."
+
+
+class SourceTruncated(ImageError):
+    code = "source_truncated"
+    transient = True
+    meaning = "The connection ended before the whole file had arrived."
+
+
+class NotAnImage(ImageError):
+    code = "not_an_image"
+    meaning = "The bytes are not a picture, whatever the server calls them."
+
+
+class FormatUnsupported(ImageError):
+    code = "format_unsupported"
+    meaning = "A picture, but in a format we do not take; send JPEG, PNG, WebP, GIF or AVIF."
+
+
+class ImageDamaged(ImageError):
+    code = "image_damaged"
+    meaning = "The file is broken or incomplete and cannot be decoded in full."
+
+
+class ImageTooManyPixels(ImageError):
+    code = "image_too_many_pixels"
+    meaning = "The picture has more pixels than PACKSHOT_MAX_PIXELS."
+
+
+class DecodeTimeout(ImageError):
+    code = "decode_timeout"
+    transient = True
+    fixed_by = "operator"
+    meaning = "Decoding and compressing took longer than PACKSHOT_DECODE_SECONDS."
+
+
+class DecoderCrashed(ImageError):
+    code = "decoder_crashed"
+    transient = True
+    fixed_by = "packshot"
+    meaning = "The decoder process died on this picture; the picture's neighbours are unharmed."
+
+
+class WorkerLost(ImageError):
+    code = "worker_lost"
+    fixed_by = "packshot"
+    meaning = "The worker vanished three times with this picture in hand."
+
+
+CATALOGUE: dict[str, type[ImageError]] = {kind.code: kind for kind in ImageError.__subclasses__()}

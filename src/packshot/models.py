@@ -1,0 +1,106 @@
+"""The nouns: plain values that the modules hand to each other. No behaviour beyond reading them."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How one format of a preset is written. `effort` is the encoder's own scale (AVIF: 0 to 9)."""
+
+    format: str
+    quality: int
+    effort: int
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A named size: `pixels` is the longest side of the picture, which is never enlarged."""
+
+    name: str
+    pixels: int
+    encodings: tuple[Encoding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What a message says: look at this image now. `product_id` is null for a stand-alone image."""
+
+    product_id: int | None
+    image_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One worker's right to one attempt at one image; (image_id, attempt) is the fence."""
+
+    image_id: int
+    attempt: int
+    max_attempts: int
+    product_id: int | None
+    source_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The downloaded file: its hash as 64 hex digits, its size, its format by content."""
+
+    sha256: str
+    bytes: int
+    format: str
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One rendition as the decoder left it: a file in the job's folder."""
+
+    preset: str
+    format: str
+    width: int
+    height: int
+    bytes: int
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Compressed:
+    """What the decoder made of a source; width and height are the source's, upright, in pixels."""
+
+    width: int
+    height: int
+    pictures: tuple[Picture, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rendition:
+    """A picture in the store, shared by every image with the same source and recipe."""
+
+    recipe: str
+    preset: str
+    format: str
+    key: str
+    width: int
+    height: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A product as it is submitted; the price is exact."""
+
+    user_id: int
+    product_name: str
+    product_description: str
+    product_images: tuple[str, ...]
+    product_price: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """One process that takes deliveries; the id is new at every start."""
+
+    worker_id: UUID
+    host: str
+    pid: int

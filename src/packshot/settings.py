@@ -1,0 +1,99 @@
+"""
+Settings: read once, complained about once.
+
+Everything comes from the environment and `.env`, prefix `PACKSHOT_`. A value that is wrong and a
+name that does not exist are collected into one message. Sizes are in bytes, times in seconds.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from dotenv import dotenv_values
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from packshot.errors import ConfigError
+
+PREFIX = "PACKSHOT_"
+
+
+class Settings(BaseSettings):
+    """Every setting with its default. The description is the row in `docs/operations.md`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", frozen=True, extra="ignore")
+
+    data_dir: Path = Field(Path("data"), description="Where the embedded database, the pictures and work in hand lie.")
+    host: str = Field("127.0.0.1", description="The address to listen on.")
+    port: int = Field(8080, ge=0, le=65535, description="The port to listen on; 0 takes a free one.")
+    database_url: str = Field("", description="`postgresql://…`; empty starts the embedded PostgreSQL.")
+    broker_url: str = Field("memory:", description="`memory:` hands work on inside the process.")
+    store_url: str = Field("", description="`file:///folder`; empty is `store` in the data folder.")
+    workers: int = Field(
+        default_factory=lambda: 4 * cores(),
+        ge=1,
+        le=1024,
+        description="Images in hand at once; pixels are worked on by one child per core. Default: 4 per core.",
+    )
+    presets_file: Path | None = Field(None, description="A TOML file of presets; empty takes the built-in ones.")
+    allow_sources: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Comma-separated hosts or CIDRs that the private-network guard lets through."
+    )
+    allow_ports: Annotated[tuple[int, ...], NoDecode] = Field(
+        (80, 443), description="Comma-separated ports that sources may use; allowed sources may use any."
+    )
+    max_source_bytes: int = Field(25_000_000, ge=1, description="A source with more bytes is refused.")
+    max_pixels: int = Field(50_000_000, ge=1, description="A source with more pixels is refused before decoding.")
+    max_redirects: int = Field(5, ge=0, description="Redirects followed before giving up.")
+    download_seconds: float = Field(30, gt=0, description="Time for one download in all, redirects included.")
+    min_bytes_per_second: int = Field(1_000, ge=0, description="A source slower than this over five seconds is dropped.")
+    decode_seconds: float = Field(30, gt=0, description="A decoder child that takes longer for one image is killed.")
+    decode_memory_bytes: int = Field(2_000_000_000, ge=100_000_000, description="Address space of a decoder child.")
+    max_attempts: int = Field(5, ge=1, le=1000, description="Attempts at one image before it fails.")
+    retry_seconds: float = Field(5, gt=0, description="Wait before the second attempt; doubles with each one.")
+    max_retry_seconds: float = Field(3600, gt=0, description="The longest wait between attempts.")
+    lease_seconds: float = Field(120, gt=0, description="How long a claim lasts before the image is taken back.")
+    shutdown_seconds: float = Field(20, ge=0, description="Time for work in hand at shutdown; then it is given back.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is worth a log line.")
+
+    @field_validator("allow_sources", "allow_ports", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("presets_file", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return value or None
+
+    @property
+    def store_dir_url(self) -> str:
+        """The store's URL with its default filled in."""
+        return self.store_url or (self.data_dir.absolute() / "store").as_uri()
+
+
+def cores() -> int:
+    """Return the number of cores this process may run on."""
+    return len(os.sched_getaffinity(0))
+
+
+def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - pydantic checks each value
+    """Read the environment and `.env`; raise ConfigError that names every problem at once."""
+    problems = _unknown_names({**dotenv_values(".env"), **os.environ})
+    try:
+        settings = Settings(**overrides)
+    except ValidationError as error:
+        problems += [f"{PREFIX}{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors()]
+    if problems:
+        raise ConfigError("Settings are wrong:\n  " + "\n  ".join(problems))
+    return settings
+
+
+def _unknown_names(environment: Mapping[str, str | None]) -> list[str]:
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    return [
+        f"{name}: there is no such setting"
+        for name in sorted(environment)
+        if name.upper().startswith(PREFIX) and name.upper() not in known
+    ]
