@@ -5,6 +5,7 @@ What can go wrong, drawn once.
     ├── ConfigError              settings, presets or command line: the person who started us
     ├── NotFound                 no such product, image, user or file
     ├── Conflict                 the thing exists but is not in the state the request needs
+    ├── InvalidInput             a value in the request does not fit what is stored; names its field
     ├── StaleClaim               another worker took this image over; nothing was written
     ├── ServiceUnavailable       our own infrastructure: database, broker, store, disk
     └── ImageError               this one picture: has a code, and says who can fix it
@@ -51,6 +52,15 @@ class NotFound(PackshotError):
 
 class Conflict(PackshotError):
     """The thing exists, but not in the state that the request needs."""
+
+
+class InvalidInput(PackshotError):
+    """A value is well-formed but does not fit what is stored; `field` names it."""
+
+    def __init__(self, field: str, message: str) -> None:
+        """Keep the field's name beside the sentence for a person."""
+        super().__init__(message)
+        self.field = field
 
 
 class StaleClaim(PackshotError):

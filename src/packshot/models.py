@@ -87,6 +87,15 @@ class Rendition:
 
 
 @dataclass(frozen=True, slots=True)
+class Rendered:
+    """All renditions of one source, in the order of the presets; the first is the main one."""
+
+    width: int
+    height: int
+    renditions: tuple[Rendition, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Product:
     """A product as it is submitted; the price is exact."""
 
@@ -99,8 +108,9 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """One process that takes deliveries; the id is new at every start."""
+    """One process; the id is new at every start. `slots` is how many images it keeps in hand."""
 
     worker_id: UUID
     host: str
     pid: int
+    slots: int

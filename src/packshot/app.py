@@ -1,0 +1,133 @@
+"""
+The composition root: the one place that knows the concrete rooms, and in which order they open.
+
+Everything opens in reading order and closes in reverse.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from packshot.backlog import Backlog
+from packshot.brokers import Broker, open_broker
+from packshot.collector import Collector
+from packshot.compress import Compressor
+from packshot.consumer import Consumer
+from packshot.database import Database
+from packshot.download import Downloader
+from packshot.images import Images
+from packshot.lifecycle import RetryPolicy
+from packshot.pipeline import Pipeline
+from packshot.postgres import embedded_postgres
+from packshot.presets import load_presets
+from packshot.producer import Producer
+from packshot.products import Products
+from packshot.settings import Settings
+from packshot.stores import Store, open_store
+from packshot.sweeper import Sweeper
+from packshot.users import Users
+from packshot.web.api import create_api
+from packshot.web.backend import Backend
+from packshot.workers import Desk, Workers
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """The rooms every process has."""
+
+    settings: Settings
+    database_folder: Path | None
+    database: Database
+    users: Users
+    products: Products
+    images: Images
+    backlog: Backlog
+    workers: Workers
+    store: Store
+    broker: Broker
+    collector: Collector
+    producer: Producer
+    sweeper: Sweeper
+    desk: Desk
+
+
+@asynccontextmanager
+async def open_app(settings: Settings, slots: int = 0) -> AsyncIterator[App]:
+    """Open the database, the broker and the store, and build what stands on them.
+
+    `slots` is how many images this process will keep in hand; 0 is no worker.
+    """
+    async with AsyncExitStack() as stack:
+        folder, url = None, settings.database_url
+        if not url:
+            embedded = await stack.enter_async_context(embedded_postgres(settings.data_dir))
+            folder, url = embedded.folder, embedded.dsn
+        database = await stack.enter_async_context(Database.open(url))
+        desk = stack.enter_context(Desk.open(settings.data_dir, slots))
+        yield _build(settings, folder, database, desk)
+
+
+def _build(settings: Settings, folder: Path | None, database: Database, desk: Desk) -> App:
+    users = Users(database)
+    products = Products(database, max_attempts=settings.max_attempts)
+    images = Images(
+        database, desk.worker.worker_id, lease_seconds=settings.lease_seconds, max_attempts=settings.max_attempts
+    )
+    backlog = Backlog(database)
+    workers = Workers(database)
+    store = open_store(settings.store_dir_url)
+    broker = open_broker(settings.broker_url, settings.workers)
+    collector = Collector(database, store)
+    sweeper = Sweeper(backlog, workers, broker, desk)
+    producer = Producer(products, images, collector, sweeper.wake)
+    return App(
+        settings=settings,
+        database_folder=folder,
+        database=database,
+        users=users,
+        products=products,
+        images=images,
+        backlog=backlog,
+        workers=workers,
+        store=store,
+        broker=broker,
+        collector=collector,
+        producer=producer,
+        sweeper=sweeper,
+        desk=desk,
+    )
+
+
+@asynccontextmanager
+async def open_consumer(app: App) -> AsyncIterator[Consumer]:
+    """Build what a worker needs besides: the downloader and the decoder children."""
+    presets = load_presets(app.settings.presets_file)
+    async with Downloader(app.settings) as downloader, Compressor(app.settings, presets) as compressor:
+        pipeline = Pipeline(
+            images=app.images,
+            desk=app.desk,
+            download=downloader.download,
+            compress=compressor.compress,
+            store=app.store,
+            collector=app.collector,
+            presets=presets,
+            policy=RetryPolicy(app.settings.retry_seconds, app.settings.max_retry_seconds),
+        )
+        yield Consumer(app.broker, app.images, pipeline.process, app.settings.workers, app.sweeper.wake)
+
+
+def open_api(app: App) -> FastAPI:
+    """Build the ASGI application."""
+    return create_api(
+        Backend(
+            database=app.database,
+            users=app.users,
+            products=app.products,
+            images=app.images,
+            producer=app.producer,
+            store=app.store,
+        )
+    )

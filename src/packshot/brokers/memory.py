@@ -1,0 +1,65 @@
+"""
+The broker inside one process: a bounded queue between its sweeper and its consumer.
+
+It forgets everything when the process ends, which costs only time: the backlog is in the database.
+Because it takes a few hints at a time, several processes on one database share the work.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+from packshot.errors import ServiceUnavailable
+from packshot.models import Hint
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryDelivery:
+    """A hint that has left the queue; there is nobody left to tell that it is done."""
+
+    image_id: int
+
+    async def done(self) -> None:
+        """Nothing to forget."""
+
+
+class MemoryBroker:
+    """Holds at most `capacity` hints, and none while nobody takes deliveries."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._hints: deque[Hint] = deque()
+        self._changed = asyncio.Condition()
+        self._open = False
+
+    def room(self) -> int:
+        """Ask for more when half empty: one query for a batch, not one for each image."""
+        room = self._capacity - len(self._hints) if self._open else 0
+        return room if 2 * room >= self._capacity else 0
+
+    async def publish(self, hints: Sequence[Hint]) -> None:
+        """Queue all of the hints, or none and raise ServiceUnavailable."""
+        async with self._changed:
+            if not self._open or len(self._hints) + len(hints) > self._capacity:
+                raise ServiceUnavailable("The queue in this process is closed or full.")
+            self._hints.extend(hints)
+            self._changed.notify_all()
+
+    async def deliveries(self) -> AsyncIterator[MemoryDelivery]:
+        """Yield hints in the order they came, until `close`."""
+        self._open = True
+        while True:
+            async with self._changed:
+                await self._changed.wait_for(lambda: self._hints or not self._open)
+                if not self._open:
+                    return
+                hint = self._hints.popleft()
+            yield MemoryDelivery(hint.image_id)
+
+    async def close(self) -> None:
+        """Drop what is queued and end the deliveries."""
+        async with self._changed:
+            self._open = False
+            self._hints.clear()
+            self._changed.notify_all()

@@ -1,0 +1,116 @@
+"""
+Runs an app until it is told to stop: `serve`, `api` and `work` are this with other parts.
+
+On SIGINT or SIGTERM the parts end in order: no new requests and deliveries, then what is in hand is
+finished or given back, then the sweeper, the database and the embedded PostgreSQL. A second signal
+does not wait.
+"""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+
+import uvicorn
+from fastapi import FastAPI
+
+from packshot.app import App, open_api, open_app, open_consumer
+from packshot.consumer import Consumer
+from packshot.errors import ConfigError
+from packshot.settings import Settings
+
+Announce = Callable[[App, socket.socket | None], None]
+
+
+class ApiServer(uvicorn.Server):
+    """Serves the API on a socket that is listening already; signals are ours to handle."""
+
+    def __init__(self, api: FastAPI, settings: Settings) -> None:
+        config = uvicorn.Config(
+            api,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=max(1, round(settings.shutdown_seconds)),
+        )
+        super().__init__(config)
+
+    def capture_signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]
+        """Leave signals alone."""
+        return contextlib.nullcontext()
+
+
+async def run(settings: Settings, announce: Announce, *, api: bool, worker: bool) -> None:
+    """Run until a signal. `announce` is called once everything is up, with the API's socket.
+
+    Raises ConfigError before anything is started, or ServiceUnavailable if the database is away.
+    """
+    with stop_signals() as stop:
+        async with AsyncExitStack() as stack:
+            listener = stack.enter_context(listen(settings.host, settings.port)) if api else None
+            app = await stack.enter_async_context(open_app(settings, settings.workers if worker else 0))
+            await _prepare(app, worker=worker)
+            consumer = await stack.enter_async_context(open_consumer(app)) if worker else None
+            server = ApiServer(open_api(app), settings)
+            announce(app, listener)
+            await _run_parts(app, consumer, server, listener, stop)
+
+
+async def _prepare(app: App, *, worker: bool) -> None:
+    await app.users.add_first()
+    await app.sweeper.rescue()
+    if worker and app.settings.broker_url == "memory:":  # what was queued ended with its process
+        await app.backlog.forget_published(older_than_seconds=0)
+
+
+async def _run_parts(
+    app: App, consumer: Consumer | None, server: ApiServer, listener: socket.socket | None, stop: asyncio.Event
+) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        sweeping = tasks.create_task(app.sweeper.run())
+        parts = []
+        if consumer:
+            parts.append(tasks.create_task(consumer.run()))
+        if listener:
+            parts.append(tasks.create_task(server.serve([listener])))
+        await stop.wait()
+        server.should_exit = True
+        await app.broker.close()
+        await asyncio.wait(parts, timeout=app.settings.shutdown_seconds)
+        for task in (*parts, sweeping):
+            task.cancel()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket; raise ConfigError if the address cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except OSError as error:
+        message = f"Cannot listen on {host} port {port}: {error.strerror}. Set PACKSHOT_HOST or PACKSHOT_PORT."
+        raise ConfigError(message) from error
+
+
+@contextmanager
+def stop_signals() -> Iterator[asyncio.Event]:
+    """Set the event on the first SIGINT or SIGTERM; the second one acts as if we were not here."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+
+    def stop_once() -> None:
+        stop.set()
+        ignore()
+
+    def ignore() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop_once)
+    try:
+        yield stop
+    finally:
+        ignore()

@@ -1,0 +1,147 @@
+"""
+The way of one image: download, compress, store, finish. Or: judge what went wrong.
+
+From the claim on, the lease protects the work. Whatever happens here, the row ends in a state that
+somebody can act on, or the lease runs out and the sweeper brings the image back.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter
+from typing import Protocol
+from weakref import WeakValueDictionary
+
+from packshot.collector import Collector
+from packshot.errors import PackshotError, StaleClaim
+from packshot.images import Images
+from packshot.lifecycle import GiveUp, Release, Retry, RetryPolicy, judge
+from packshot.models import Claim, Compressed, Encoding, Picture, Preset, Rendered, Rendition, Source
+from packshot.presets import CONTENT_TYPES, recipe, store_key
+from packshot.stores import Store
+from packshot.workers import Desk
+
+log = logging.getLogger(__name__)
+
+
+class Download(Protocol):
+    """Fetches a URL into a file; raises ImageError."""
+
+    def __call__(self, url: str, to: Path, /) -> Awaitable[Source]: ...
+
+
+class Compress(Protocol):
+    """Turns a file into renditions in a folder; raises ImageError."""
+
+    def __call__(self, source: Path, folder: Path, /) -> Awaitable[Compressed]: ...
+
+
+class Pipeline:
+    """Takes claimed images all the way."""
+
+    def __init__(  # noqa: PLR0913 - the rooms an image passes through
+        self,
+        *,
+        images: Images,
+        desk: Desk,
+        download: Download,
+        compress: Compress,
+        store: Store,
+        collector: Collector,
+        presets: Sequence[Preset],
+        policy: RetryPolicy,
+    ) -> None:
+        self._images = images
+        self._desk = desk
+        self._download = download
+        self._compress = compress
+        self._store = store
+        self._collector = collector
+        self._wanted = [(preset, encoding) for preset in presets for encoding in preset.encodings]
+        self._policy = policy
+        self._twins: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def process(self, claim: Claim) -> None:
+        """Bring the image to its next state. Raises ServiceUnavailable when even that cannot be written."""
+        try:
+            with self._desk.job_folder(claim.image_id, claim.attempt) as folder:
+                await self._render(claim, folder)
+        except StaleClaim as stale:
+            log.info("result discarded", extra={"image_id": claim.image_id, "reason": str(stale)})
+        except PackshotError as error:
+            await self._record_failure(claim, error)
+        except asyncio.CancelledError:  # we are shutting down: somebody else shall have it at once
+            await self._images.release(claim, Release(delay_seconds=0))
+            raise
+
+    async def _render(self, claim: Claim, folder: Path) -> None:
+        watch = Stopwatch()
+        with watch.step("download"):
+            source = await self._download(claim.source_url, folder / "source")
+        keys = [store_key(source.sha256, *wanted) for wanted in self._wanted]
+        async with self._twins.setdefault(source.sha256, asyncio.Lock()):
+            try:
+                rendered = await self._images.note_source(claim, source, keys)
+                if rendered is None:
+                    rendered = await self._make(source, folder, watch)
+                await self._images.finish(claim, rendered, self._store.location(keys[0]), watch.milliseconds)
+            except StaleClaim:
+                await self._collector.collect([source.sha256], keys)
+                raise
+        log.info("image ready", extra={"image_id": claim.image_id, "attempt": claim.attempt, **watch.milliseconds})
+
+    async def _make(self, source: Source, folder: Path, watch: "Stopwatch") -> Rendered:
+        with watch.step("compress"):
+            compressed = await self._compress(folder / "source", folder)
+        with watch.step("store"):
+            renditions = [
+                await self._keep(source, *wanted, picture)
+                for wanted, picture in zip(self._wanted, compressed.pictures, strict=True)
+            ]
+        return Rendered(compressed.width, compressed.height, tuple(renditions))
+
+    async def _keep(self, source: Source, preset: Preset, encoding: Encoding, picture: Picture) -> Rendition:
+        key = store_key(source.sha256, preset, encoding)
+        await self._store.put(key, picture.path, CONTENT_TYPES[encoding.format])
+        return Rendition(
+            recipe=recipe(preset, encoding),
+            preset=preset.name,
+            format=encoding.format,
+            key=key,
+            width=picture.width,
+            height=picture.height,
+            bytes=picture.bytes,
+        )
+
+    async def _record_failure(self, claim: Claim, error: PackshotError) -> None:
+        verdict = judge(error, claim.attempt, claim.max_attempts, self._policy)
+        log.warning(
+            "image not ready",
+            extra={"image_id": claim.image_id, "attempt": claim.attempt, "verdict": verdict, "reason": str(error)},
+        )
+        try:
+            match verdict:
+                case Retry():
+                    await self._images.retry(claim, verdict)
+                case Release():
+                    await self._images.release(claim, verdict)
+                case GiveUp():
+                    await self._images.give_up(claim, verdict)
+        except StaleClaim as stale:
+            log.info("failure discarded", extra={"image_id": claim.image_id, "reason": str(stale)})
+
+
+class Stopwatch:
+    """Times the steps of one image, in milliseconds of wall time."""
+
+    def __init__(self) -> None:
+        self.milliseconds: dict[str, float] = {}
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Time the block as the step `name`."""
+        started = perf_counter()
+        yield
+        self.milliseconds[name] = round(1000 * (perf_counter() - started), 1)

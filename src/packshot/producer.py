@@ -1,0 +1,66 @@
+"""
+What people want done to products and images: rows first, then messages.
+
+Nothing here talks to the broker. A change commits its rows and wakes the sweeper, which publishes
+whatever is due, up to what the broker has room for: one path for the first message, the repeated
+and the delayed one. So a broker that is down changes nothing for the caller.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from packshot.collector import Collector
+from packshot.database import Row
+from packshot.images import Images
+from packshot.models import Product
+from packshot.products import Products
+
+
+class Producer:
+    """Changes what there is to do. `wake` is called after every commit that makes an image due."""
+
+    def __init__(
+        self, products: Products, images: Images, collector: Collector, wake: Callable[[], None]
+    ) -> None:
+        self._products = products
+        self._images = images
+        self._collector = collector
+        self._wake = wake
+
+    async def submit(self, product: Product) -> Row:
+        """Store a product with its images and return its row; raise InvalidInput for an unknown user."""
+        row = await self._products.add(product)
+        self._wake()
+        return row
+
+    async def submit_image(self, url: str, product_id: int | None = None) -> Row:
+        """Store one image, alone or at the end of a product, and return its row; raise NotFound."""
+        if product_id is None:
+            row = await self._images.add(url)
+        else:
+            row = await self._images.get(await self._products.add_image(product_id, url))
+        self._wake()
+        return row
+
+    async def change(self, product_id: int, changes: Mapping[str, Any]) -> Row:
+        """Change columns of a product and return its row; raise NotFound or InvalidInput."""
+        sources = await self._products.change(product_id, changes)
+        self._wake()
+        await self._collector.collect(sources)
+        return await self._products.get(product_id)
+
+    async def remove(self, product_id: int) -> None:
+        """Delete a product, its images, and the files nobody else refers to; raise NotFound."""
+        await self._collector.collect(await self._products.remove(product_id))
+
+    async def retry(self, image_id: int) -> Row:
+        """Give a failed image new attempts and return its row; raise NotFound or Conflict."""
+        row = await self._images.requeue(image_id)
+        self._wake()
+        return row
+
+    async def retry_failed(self, code: str | None = None) -> int:
+        """Give all failed images, or those with one error code, new attempts; return how many."""
+        count = await self._images.requeue_failed(code)
+        self._wake()
+        return count

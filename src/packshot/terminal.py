@@ -1,0 +1,142 @@
+"""What a person sees on a terminal: tables, progress, and plain JSON for machines."""
+
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+import orjson
+from rich.console import Console, Group
+from rich.live import Live
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from packshot import __version__
+from packshot.app import App
+from packshot.web.views import ImageView, ProductView, UserView
+
+STYLES: Final = {"ready": "green", "failed": "red", "processing": "yellow", "pending": "dim"}
+ENDED: Final = ("ready", "failed")
+
+screen = Console()
+
+
+def announce(app: App, listener: socket.socket | None) -> None:
+    """Say where we listen and where the data lies."""
+    screen.print(f"[bold]Packshot {__version__}[/bold]")
+    if listener:
+        host, port = listener.getsockname()[:2]
+        screen.print(f"  listens on  http://{host}:{port}  (API documentation at /docs)", soft_wrap=True)
+    screen.print(f"  data        {escape(str(app.settings.data_dir.absolute()))}", soft_wrap=True)
+    if app.database_folder:
+        screen.print(f"  database    embedded, in {escape(str(app.database_folder))}", soft_wrap=True)
+    if app.desk.worker.slots:
+        screen.print(f"  works on    up to {app.desk.worker.slots} images at once")
+    screen.print("Ctrl-C stops it; work in hand is finished or given back.")
+
+
+def print_json(value: object) -> None:
+    """Print one JSON document."""
+    print(orjson.dumps(value, default=str, option=orjson.OPT_INDENT_2).decode())  # noqa: T201 - not for rich
+
+
+def print_users(users: Sequence[UserView]) -> None:
+    """Print users as a table."""
+    table = Table("id", "name", "mobile", "latitude", "longitude", box=None)
+    for user in users:
+        cells = (user.id, user.name, user.mobile, user.latitude, user.longitude)
+        table.add_row(*(escape("" if cell is None else str(cell)) for cell in cells))
+    screen.print(table)
+
+
+def print_images(products: Sequence[ProductView]) -> None:
+    """Print what became of every image of some products."""
+    table = Table("image", "state", "source", "", "renditions", "saved", "time", box=None, pad_edge=False)
+    for image in (image for product in products for image in product.images):
+        table.add_row(*_image_cells(image))
+    screen.print(table)
+
+
+def status_table(summary: Mapping[str, Any]) -> Group:
+    """Show how many images are in which state, why some failed, and who works."""
+    images = Table("state", "images", box=None)
+    for state, style in STYLES.items():
+        images.add_row(f"[{style}]{state}[/]", f"{summary['images'].get(state, 0):,}")
+    failures = Table("failed with", "images", box=None)
+    for code, count in sorted(summary["failures"].items()):
+        failures.add_row(code, f"{count:,}")
+    workers = Table("worker", "process", "slots", "since", box=None)
+    for worker in summary["workers"]:
+        workers.add_row(worker["host"], str(worker["pid"]), str(worker["slots"]), worker["started_at"][:19])
+    oldest = f"{summary['products']:,} products; the oldest due image waits {summary['oldest_due_seconds']:.0f} s"
+    return Group(*[part for part in (images, failures, workers) if part.row_count], oldest)
+
+
+@contextmanager
+def live() -> Iterator[Live]:
+    """Show something that changes in place."""
+    with Live(console=screen, auto_refresh=False, transient=True) as view:
+        yield view
+
+
+class ImageProgress:
+    """A bar of images ended out of all, with the bytes saved so far."""
+
+    def __init__(self) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[saved]} smaller"),
+            TimeElapsedColumn(),
+            console=screen,
+        )
+        self._task = self._progress.add_task("images", saved="0 B", total=None)
+
+    @contextmanager
+    def shown(self, *, quiet: bool) -> Iterator[None]:
+        """Show the bar while the block runs, unless `quiet`."""
+        self._progress.disable = quiet
+        with self._progress:
+            yield
+
+    def update(self, images: Sequence[ImageView]) -> None:
+        """Show where these images are now."""
+        saved = sum(_source_bytes(image) - _main_bytes(image) for image in images if image.state == "ready")
+        self._progress.update(
+            self._task,
+            total=len(images),
+            completed=sum(image.state in ENDED for image in images),
+            saved=_size(saved),
+        )
+
+
+def _image_cells(image: ImageView) -> list[str]:
+    state = f"[{STYLES[image.state]}]{image.state}[/]"
+    name = escape(image.source_url.rsplit("/", 1)[-1][:40])
+    if image.error:
+        return [name, state, "", "", f"{image.error.code}: {escape(image.error.message)}", "", ""]
+    if image.source is None or not image.renditions:
+        return [name, state, "", "", "", "", ""]
+    source, main = _source_bytes(image), _main_bytes(image)
+    renditions = " ".join(f"{r.preset}.{r.format} {_size(r.bytes)}" for r in image.renditions)
+    shape = f"{image.source.width}×{image.source.height}"
+    saved = f"{_size(source - main)} ({1 - main / source:.0%})"
+    return [name, state, _size(source), shape, renditions, saved, f"{sum(image.timings.values()):.0f} ms"]
+
+
+def _source_bytes(image: ImageView) -> int:
+    return image.source.bytes if image.source else 0
+
+
+def _main_bytes(image: ImageView) -> int:
+    return image.renditions[0].bytes if image.renditions else 0
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "KB"):
+        if abs(count) < 1000:  # noqa: PLR2004 - SI
+            return f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:.1f} MB"

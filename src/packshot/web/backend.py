@@ -1,0 +1,33 @@
+"""What the routes work with, handed over once by `app` and found again through the request."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from packshot.database import Database
+from packshot.images import Images
+from packshot.producer import Producer
+from packshot.products import Products
+from packshot.stores import Store
+from packshot.users import Users
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """The rooms behind the API."""
+
+    database: Database
+    users: Users
+    products: Products
+    images: Images
+    producer: Producer
+    store: Store
+
+
+async def _backend_of(request: Request) -> Backend:
+    backend: Backend = request.app.state.backend
+    return backend
+
+
+InBackend = Annotated[Backend, Depends(_backend_of)]

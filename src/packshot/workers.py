@@ -1,0 +1,112 @@
+"""
+Who works: one row and one folder per process.
+
+The folder holds the files of work in hand and a lock that the kernel frees when the process ends,
+however it ends. So a neighbour on the same machine is known to be dead at once, without guessing
+from process numbers; a worker on another machine is missed when its heartbeat stops.
+"""
+
+import fcntl
+import os
+import shutil
+import socket
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import astuple
+from pathlib import Path
+from typing import IO, Final
+from uuid import UUID, uuid4
+
+from packshot.database import Database
+from packshot.errors import ConfigError, ServiceUnavailable
+from packshot.models import Worker
+
+LOCK_NAME: Final = "lock"
+
+HEARTBEAT: Final = """
+    INSERT INTO workers (worker_id, host, pid, slots) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (worker_id) DO UPDATE SET last_seen = now()"""
+
+
+class Workers:
+    """The rows of workers."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def heartbeat(self, worker: Worker) -> None:
+        """Say that we are alive."""
+        await self._database.execute(HEARTBEAT, *astuple(worker))
+
+    async def forget(self, worker_ids: Collection[UUID]) -> None:
+        """Remove workers that are gone."""
+        await self._database.execute("DELETE FROM workers WHERE worker_id = ANY($1)", worker_ids)
+
+
+class Desk:
+    """A worker's own folder under `root`; beside it lie its neighbours'."""
+
+    def __init__(self, root: Path, worker: Worker) -> None:
+        self.worker = worker
+        self._root = root
+        self._folder = root / str(worker.worker_id)
+
+    @classmethod
+    @contextmanager
+    def open(cls, data_dir: Path, slots: int) -> Iterator["Desk"]:
+        """Make and lock a folder for this process; raise ConfigError if that cannot be."""
+        desk = cls(data_dir.absolute() / "work", Worker(uuid4(), socket.gethostname(), os.getpid(), slots))
+        try:
+            lock = desk._make_folder()
+        except OSError as error:
+            raise ConfigError(f"PACKSHOT_DATA_DIR cannot be used: {error}") from error
+        with lock:
+            try:
+                yield desk
+            finally:
+                shutil.rmtree(desk._folder, ignore_errors=True)
+
+    def _make_folder(self) -> IO[str]:
+        unlocked = self._root / f"new-{self.worker.worker_id}"
+        unlocked.mkdir(parents=True)
+        lock = (unlocked / LOCK_NAME).open("w")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        unlocked.rename(self._folder)  # under its name a folder is never seen without its lock
+        return lock
+
+    @contextmanager
+    def job_folder(self, image_id: int, attempt: int) -> Iterator[Path]:
+        """Make a folder for one attempt at one image, and remove it with everything in it.
+
+        Raises ServiceUnavailable if our own disk does not let us.
+        """
+        folder = self._folder / f"{image_id}-{attempt}"
+        try:
+            folder.mkdir()
+        except OSError as error:
+            raise ServiceUnavailable(f"The data folder cannot be used: {error}") from error
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def dead_neighbours(self) -> list[UUID]:
+        """Return the workers whose folder is left and whose lock is free."""
+        neighbours = (folder for folder in self._root.iterdir() if not folder.name.startswith("new-"))
+        return [UUID(folder.name) for folder in neighbours if not _is_locked(folder / LOCK_NAME)]
+
+    def clear(self, worker_ids: Collection[UUID]) -> None:
+        """Remove the folders of dead neighbours."""
+        for worker_id in worker_ids:
+            shutil.rmtree(self._root / str(worker_id), ignore_errors=True)
+
+
+def _is_locked(file: Path) -> bool:
+    try:
+        with file.open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:  # its owner is just removing it
+        return False
+    return False
