@@ -37,7 +37,7 @@ ADD: Final = """
     WITH product AS (
         INSERT INTO products (user_id, product_name, product_description, product_images, product_price,
                               compressed_product_images)
-        VALUES ($1, $2, $3, $4, $5, array_fill(NULL::text, ARRAY[cardinality($4)]))
+        VALUES ($1, $2, $3, $4, $5, array_fill(NULL::text, ARRAY[cardinality($4::text[])]))
         RETURNING *
     ), added AS (
         INSERT INTO images (product_id, position, source_url, max_attempts)
@@ -45,7 +45,7 @@ ADD: Final = """
           FROM product, unnest($4::text[]) WITH ORDINALITY AS u(url, ordinality)
         RETURNING *, '[]'::json AS renditions
     )
-    SELECT p.*, CASE WHEN cardinality($4) = 0 THEN 'ready' ELSE 'pending' END AS state,
+    SELECT p.*, CASE WHEN cardinality($4::text[]) = 0 THEN 'ready' ELSE 'pending' END AS state,
            coalesce((SELECT json_agg(i ORDER BY i.position) FROM added i), '[]') AS images
       FROM product p"""
 
@@ -120,7 +120,7 @@ class Products:
         row = await self._database.fetch_row(f"{DETAILS} WHERE p.product_id = $1", product_id)
         return _found(row, product_id)
 
-    async def list(self, filters: Filters, limit: int) -> Sequence[Row]:
+    async def page(self, filters: Filters, limit: int) -> Sequence[Row]:
         """Return up to `limit` rows with state and images, newest first."""
         conditions = filters.conditions()
         where = " AND ".join(sql.format(f"${n}") for n, sql in enumerate(conditions, 2)) or "true"

@@ -43,7 +43,8 @@ async def retry_image(image_id: ImageId, backend: InBackend) -> ImageView:
     return view_image(await backend.producer.retry(image_id), backend.store)
 
 
-@router.api_route("/images/{image_id}/{preset}", methods=["GET", "HEAD"], response_class=Response)
+@router.head("/images/{image_id}/{preset}", include_in_schema=False)
+@router.get("/images/{image_id}/{preset}", response_class=Response)
 async def read_picture(
     image_id: ImageId,
     preset: str,

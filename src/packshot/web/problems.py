@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -41,7 +41,10 @@ def handle_problems(api: FastAPI) -> None:
 
     @api.exception_handler(RequestValidationError)
     async def malformed(_: Request, error: RequestValidationError) -> JSONResponse:
-        return _invalid([{"field": _field(e["loc"]), "message": _message(e)} for e in error.errors()])
+        first = error.errors()[0]
+        if first["type"] == "json_invalid":
+            return problem(400, f"The body is not valid JSON: {first['ctx']['error']}.")
+        return _invalid([{"field": _field(e["loc"]), "message": e["msg"].removeprefix("Value error, ")} for e in error.errors()])
 
     @api.exception_handler(ServiceUnavailable)
     async def unavailable(_: Request, error: ServiceUnavailable) -> JSONResponse:
@@ -67,9 +70,3 @@ def _field(location: Sequence[int | str]) -> str:
     """Write ("body", "product_images", 3) as product_images[3]."""
     name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location[1:])
     return name.lstrip(".") or str(location[0])
-
-
-def _message(error: dict[str, Any]) -> str:
-    if error["type"] == "json_invalid":
-        return f"The body is not valid JSON: {error['ctx']['error']}."
-    return str(error["msg"]).removeprefix("Value error, ")

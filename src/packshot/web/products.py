@@ -55,7 +55,7 @@ async def list_products(
 ) -> ProductPage:
     """List products, newest first."""
     filters = Filters(**query.model_dump(exclude={"limit", "cursor"}), before=query.cursor)
-    rows = await backend.products.list(filters, query.limit + 1)
+    rows = await backend.products.page(filters, query.limit + 1)
     page = rows[: query.limit]
     next_cursor = str(page[-1]["product_id"]) if len(rows) > query.limit else None
     if next_cursor:

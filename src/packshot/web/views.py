@@ -38,8 +38,8 @@ Text = Annotated[str, AfterValidator(_storable)]
 Url = Annotated[str, Field(min_length=1, max_length=2048), AfterValidator(_fetchable)]
 UserId = Annotated[int, Field(ge=1, le=LARGEST_INT, strict=True)]
 ProductId = Annotated[int, Field(ge=1, le=LARGEST_INT, strict=True)]
-ProductName = Annotated[Text, Field(min_length=1, max_length=500)]
-ProductDescription = Annotated[Text, Field(max_length=20_000)]
+ProductName = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_storable)]
+ProductDescription = Annotated[str, Field(max_length=20_000), AfterValidator(_storable)]
 ProductImages = Annotated[list[Url], Field(max_length=MAX_IMAGES)]
 Price = Annotated[Decimal, Field(ge=0, max_digits=16, decimal_places=4, allow_inf_nan=False)]
 State = Literal["pending", "processing", "ready", "failed"]
@@ -54,8 +54,8 @@ class Request(BaseModel):
 class NewUser(Request):
     """Whom products belong to."""
 
-    name: Annotated[Text, Field(min_length=1, max_length=200)]
-    mobile: Annotated[Text, Field(max_length=32)] | None = None
+    name: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_storable)]
+    mobile: Annotated[str, Field(max_length=32), AfterValidator(_storable)] | None = None
     latitude: Annotated[float, Field(ge=-90, le=90)] | None = None
     longitude: Annotated[float, Field(ge=-180, le=180)] | None = None
 
