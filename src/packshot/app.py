@@ -74,7 +74,10 @@ def _build(settings: Settings, folder: Path | None, database: Database, desk: De
     users = Users(database)
     products = Products(database, max_attempts=settings.max_attempts)
     images = Images(
-        database, desk.worker.worker_id, lease_seconds=settings.lease_seconds, max_attempts=settings.max_attempts
+        database,
+        desk.worker.worker_id,
+        lease_seconds=settings.lease_seconds,
+        max_attempts=settings.max_attempts,
     )
     backlog = Backlog(database)
     workers = Workers(database)

@@ -30,7 +30,7 @@ FORGET_PUBLISHED: Final = """
 
 # A worker is gone when its neighbour says so, or when it has been silent for too long. The image
 # comes back later with every loss: if it is what kills workers, others go first.
-RESCUE: Final = f"""
+RESCUE: Final = """
     WITH gone AS MATERIALIZED (
         SELECT image_id, losses + 1 AS losses FROM images
          WHERE state = 'processing'
@@ -39,9 +39,9 @@ RESCUE: Final = f"""
            FOR UPDATE SKIP LOCKED
     )
     UPDATE images
-       SET state = CASE WHEN gone.losses < {MAX_LOSSES} THEN 'pending' ELSE 'failed' END,
+       SET state = CASE WHEN gone.losses < $5 THEN 'pending' ELSE 'failed' END,
            losses = gone.losses, max_attempts = max_attempts + 1,
-           error_code = '{WorkerLost.code}', error_message = $3,
+           error_code = $6, error_message = $3,
            due_at = now() + make_interval(secs => gone.losses * $4), published_at = NULL,
            worker_id = NULL, lease_until = NULL, updated_at = now()
       FROM gone WHERE images.image_id = gone.image_id
@@ -87,7 +87,9 @@ class Backlog:
 
         No attempt is used up; the third loss makes the image `failed: worker_lost`.
         """
-        rows = await self._database.fetch(RESCUE, dead, silent_seconds, LOST, LOSS_DELAY_SECONDS)
+        rows = await self._database.fetch(
+            RESCUE, dead, silent_seconds, LOST, LOSS_DELAY_SECONDS, MAX_LOSSES, WorkerLost.code
+        )
         return [row["image_id"] for row in rows]
 
     async def summary(self) -> Row:

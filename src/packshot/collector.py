@@ -35,7 +35,9 @@ class Collector:
             try:
                 await self._collect(source, keys)
             except ServiceUnavailable as error:
-                log.warning("files of a removed image stay behind", extra={"source": source, "error": str(error)})
+                log.warning(
+                    "files of a removed image stay behind", extra={"source": source, "error": str(error)}
+                )
 
     async def _collect(self, source: str, keys: Collection[str]) -> None:
         async with self._database.locked(source) as connection:

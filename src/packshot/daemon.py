@@ -67,7 +67,11 @@ async def _prepare(app: App, *, worker: bool) -> None:
 
 
 async def _run_parts(
-    app: App, consumer: Consumer | None, server: ApiServer, listener: socket.socket | None, stop: asyncio.Event
+    app: App,
+    consumer: Consumer | None,
+    server: ApiServer,
+    listener: socket.socket | None,
+    stop: asyncio.Event,
 ) -> None:
     async with asyncio.TaskGroup() as tasks:
         sweeping = tasks.create_task(app.sweeper.run())
@@ -90,7 +94,9 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=1024)
     except OSError as error:
-        message = f"Cannot listen on {host} port {port}: {error.strerror}. Set PACKSHOT_HOST or PACKSHOT_PORT."
+        message = (
+            f"Cannot listen on {host} port {port}: {error.strerror}. Set PACKSHOT_HOST or PACKSHOT_PORT."
+        )
         raise ConfigError(message) from error
 
 

@@ -43,12 +43,14 @@ class Connection:
     async def fetch(self, sql: str, *arguments: object) -> Sequence[Row]:
         """Return all rows."""
         with translated():
-            return await self._connection.fetch(sql, *arguments)
+            rows: Sequence[Row] = await self._connection.fetch(sql, *arguments)
+        return rows
 
     async def fetch_row(self, sql: str, *arguments: object) -> Row | None:
         """Return the first row, if there is one."""
         with translated():
-            return await self._connection.fetchrow(sql, *arguments)
+            row: Row | None = await self._connection.fetchrow(sql, *arguments)
+        return row
 
     async def execute(self, sql: str, *arguments: object) -> None:
         """Run a statement for its effect."""
@@ -88,12 +90,14 @@ class Database:
     async def fetch(self, sql: str, *arguments: object) -> Sequence[Row]:
         """Return all rows."""
         with translated():
-            return await self._pool.fetch(sql, *arguments)
+            rows: Sequence[Row] = await self._pool.fetch(sql, *arguments)
+        return rows
 
     async def fetch_row(self, sql: str, *arguments: object) -> Row | None:
         """Return the first row, if there is one."""
         with translated():
-            return await self._pool.fetchrow(sql, *arguments)
+            row: Row | None = await self._pool.fetchrow(sql, *arguments)
+        return row
 
     async def execute(self, sql: str, *arguments: object) -> None:
         """Run a statement for its effect."""
@@ -127,7 +131,9 @@ class Database:
                 "CREATE TABLE IF NOT EXISTS schema_migrations (version int PRIMARY KEY,"
                 " name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
             )
-            applied = {row["version"] for row in await connection.fetch("SELECT version FROM schema_migrations")}
+            applied = {
+                row["version"] for row in await connection.fetch("SELECT version FROM schema_migrations")
+            }
             missing = [(name, sql) for name, sql in migrations() if version(name) not in applied]
             for name, sql in missing:
                 await connection.execute(sql)
@@ -145,7 +151,7 @@ def migrations() -> list[tuple[str, str]]:
 
 def version(name: str) -> int:
     """Return the number at the start of a migration's file name."""
-    return int(name.split("_")[0])
+    return int(name.split("_", 1)[0])
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
-from packshot.database import Connection, Database, Row
+from packshot.database import Database, Row
 from packshot.errors import Conflict, NotFound, StaleClaim
 from packshot.lifecycle import GiveUp, Release, Retry
 from packshot.models import Claim, Rendered, Rendition, Source
@@ -100,7 +100,9 @@ REQUEUE: Final = """
 class Images:
     """The rows of images, moved on behalf of one worker."""
 
-    def __init__(self, database: Database, worker_id: UUID, *, lease_seconds: float, max_attempts: int) -> None:
+    def __init__(
+        self, database: Database, worker_id: UUID, *, lease_seconds: float, max_attempts: int
+    ) -> None:
         self._database = database
         self._worker_id = worker_id
         self._lease_seconds = lease_seconds
@@ -130,13 +132,17 @@ class Images:
         From here on nobody removes files of this source: `Collector` takes the same lock.
         """
         async with self._database.transaction() as connection:
-            await connection.execute("SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 0))", source.sha256)
+            await connection.execute(
+                "SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 0))", source.sha256
+            )
             noted = await connection.fetch_row(
                 NOTE_SOURCE, *fence(claim), source.sha256, source.bytes, source.format, self._lease_seconds
             )
             _must_be_ours(noted, claim)
             twin = await connection.fetch_row(TWIN, source.sha256, keys)
-        return twin and Rendered(twin["width"], twin["height"], tuple(Rendition(**r) for r in twin["renditions"]))
+        if twin is None:
+            return None
+        return Rendered(twin["width"], twin["height"], tuple(Rendition(**r) for r in twin["renditions"]))
 
     async def finish(
         self, claim: Claim, rendered: Rendered, location: str, timings: Mapping[str, float]
@@ -199,4 +205,3 @@ def fence(claim: Claim) -> tuple[int, int]:
 def _must_be_ours(row: Row | None, claim: Claim) -> None:
     if row is None:
         raise StaleClaim(f"Image {claim.image_id}, attempt {claim.attempt}, is no longer in our hands.")
-

@@ -55,7 +55,7 @@ class RetryPolicy:
         images of one broken host do not come back in the same second.
         """
         doublings = min(attempt - 1, 32)  # 2**1024 does not fit a float
-        longest = min(self.base_seconds * 2**doublings, self.max_seconds)
+        longest = min(self.base_seconds * 2.0**doublings, self.max_seconds)
         return longest / 2 + random.uniform(0, longest / 2)  # noqa: S311 - spreads load, hides nothing
 
 
@@ -83,7 +83,9 @@ class GiveUp:
     message: str
 
 
-def judge(error: PackshotError, attempt: int, max_attempts: int, policy: RetryPolicy) -> Retry | Release | GiveUp:
+def judge(
+    error: PackshotError, attempt: int, max_attempts: int, policy: RetryPolicy
+) -> Retry | Release | GiveUp:
     """Decide what follows the failure of attempt number `attempt` (the first is 1).
 
     Raises TypeError for an error that no image can end with; that is a bug.

@@ -29,13 +29,15 @@ log = logging.getLogger(__name__)
 class Download(Protocol):
     """Fetches a URL into a file; raises ImageError."""
 
-    def __call__(self, url: str, to: Path, /) -> Awaitable[Source]: ...
+    def __call__(self, url: str, to: Path, /) -> Awaitable[Source]:
+        """Return what arrived."""
 
 
 class Compress(Protocol):
     """Turns a file into renditions in a folder; raises ImageError."""
 
-    def __call__(self, source: Path, folder: Path, /) -> Awaitable[Compressed]: ...
+    def __call__(self, source: Path, folder: Path, /) -> Awaitable[Compressed]:
+        """Return the renditions, in the order of the presets."""
 
 
 class Pipeline:
@@ -90,7 +92,9 @@ class Pipeline:
             except StaleClaim:
                 await self._collector.collect([source.sha256], keys)
                 raise
-        log.info("image ready", extra={"image_id": claim.image_id, "attempt": claim.attempt, **watch.milliseconds})
+        log.info(
+            "image ready", extra={"image_id": claim.image_id, "attempt": claim.attempt, **watch.milliseconds}
+        )
 
     async def _make(self, source: Source, folder: Path, watch: "Stopwatch") -> Rendered:
         with watch.step("compress"):
@@ -119,7 +123,12 @@ class Pipeline:
         verdict = judge(error, claim.attempt, claim.max_attempts, self._policy)
         log.warning(
             "image not ready",
-            extra={"image_id": claim.image_id, "attempt": claim.attempt, "verdict": verdict, "reason": str(error)},
+            extra={
+                "image_id": claim.image_id,
+                "attempt": claim.attempt,
+                "verdict": verdict,
+                "reason": str(error),
+            },
         )
         try:
             match verdict:

@@ -31,7 +31,7 @@ DETAILS: Final = f"""
     SELECT p.*, ({STATE}) AS state, coalesce((
         SELECT json_agg(i ORDER BY i.position)
           FROM ({IMAGE_DETAILS} WHERE i.product_id = p.product_id) i), '[]') AS images
-      FROM products p"""
+      FROM products p"""  # noqa: S608 - put together from constants
 
 ADD: Final = """
     WITH product AS (
@@ -149,7 +149,9 @@ class Products:
         async with self._database.transaction() as connection:
             product = dict(await _lock(connection, product_id))
             if len(product["product_images"]) >= MAX_IMAGES:
-                message = f"Product {product_id} has {MAX_IMAGES} images already, which is the most there can be."
+                message = (
+                    f"Product {product_id} has {MAX_IMAGES} images already, which is the most there can be."
+                )
                 raise InvalidInput("product_id", message)
             added = await connection.fetch_row(
                 ADD_IMAGES, product_id, [len(product["product_images"])], [url], self._max_attempts

@@ -24,7 +24,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", frozen=True, extra="ignore")
 
-    data_dir: Path = Field(Path("data"), description="Where the embedded database, the pictures and work in hand lie.")
+    data_dir: Path = Field(
+        Path("data"), description="Where the embedded database, the pictures and work in hand lie."
+    )
     host: str = Field("127.0.0.1", description="The address to listen on.")
     port: int = Field(8080, ge=0, le=65535, description="The port to listen on; 0 takes a free one.")
     database_url: str = Field("", description="`postgresql://…`; empty starts the embedded PostgreSQL.")
@@ -36,7 +38,9 @@ class Settings(BaseSettings):
         le=1024,
         description="Images in hand at once; pixels are worked on by one child per core. Default: 4 per core.",
     )
-    presets_file: Path | None = Field(None, description="A TOML file of presets; empty takes the built-in ones.")
+    presets_file: Path | None = Field(
+        None, description="A TOML file of presets; empty takes the built-in ones."
+    )
     allow_sources: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Comma-separated hosts or CIDRs that the private-network guard lets through."
     )
@@ -44,23 +48,41 @@ class Settings(BaseSettings):
         (80, 443), description="Comma-separated ports that sources may use; allowed sources may use any."
     )
     max_source_bytes: int = Field(25_000_000, ge=1, description="A source with more bytes is refused.")
-    max_pixels: int = Field(50_000_000, ge=1, description="A source with more pixels is refused before decoding.")
+    max_pixels: int = Field(
+        50_000_000, ge=1, description="A source with more pixels is refused before decoding."
+    )
     max_redirects: int = Field(5, ge=0, description="Redirects followed before giving up.")
     download_seconds: float = Field(30, gt=0, description="Time for one download in all, redirects included.")
-    min_bytes_per_second: int = Field(1_000, ge=0, description="A source slower than this over five seconds is dropped.")
-    decode_seconds: float = Field(30, gt=0, description="A decoder child that takes longer for one image is killed.")
-    decode_memory_bytes: int = Field(2_000_000_000, ge=100_000_000, description="Address space of a decoder child.")
+    min_bytes_per_second: int = Field(
+        1_000, ge=0, description="A source slower than this for five seconds is dropped."
+    )
+    decode_seconds: float = Field(
+        30, gt=0, description="A decoder child that takes longer for one image is killed."
+    )
+    decode_memory_bytes: int = Field(
+        2_000_000_000, ge=100_000_000, description="Address space of a decoder child."
+    )
     max_attempts: int = Field(5, ge=1, le=1000, description="Attempts at one image before it fails.")
-    retry_seconds: float = Field(5, gt=0, description="Wait before the second attempt; doubles with each one.")
+    retry_seconds: float = Field(
+        5, gt=0, description="Wait before the second attempt; doubles with each one."
+    )
     max_retry_seconds: float = Field(3600, gt=0, description="The longest wait between attempts.")
-    lease_seconds: float = Field(120, gt=0, description="How long a claim lasts before the image is taken back.")
-    shutdown_seconds: float = Field(20, ge=0, description="Time for work in hand at shutdown; then it is given back.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is worth a log line.")
+    lease_seconds: float = Field(
+        120, gt=0, description="How long a claim lasts before the image is taken back."
+    )
+    shutdown_seconds: float = Field(
+        20, ge=0, description="Time for work in hand at shutdown; then it is given back."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="What is worth a log line."
+    )
 
     @field_validator("allow_sources", "allow_ports", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        return (
+            [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        )
 
     @field_validator("presets_file", mode="before")
     @classmethod

@@ -11,7 +11,11 @@ class Users:
         self._database = database
 
     async def add(
-        self, name: str, mobile: str | None = None, latitude: float | None = None, longitude: float | None = None
+        self,
+        name: str,
+        mobile: str | None = None,
+        latitude: float | None = None,
+        longitude: float | None = None,
     ) -> Row:
         """Store a user and return the row."""
         sql = "INSERT INTO users (name, mobile, latitude, longitude) VALUES ($1, $2, $3, $4) RETURNING *"
