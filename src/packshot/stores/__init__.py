@@ -17,7 +17,7 @@ class Store(Protocol):
     """Every method raises ServiceUnavailable when the store does not answer, refuses, or is full."""
 
     async def put(self, key: str, file: Path, content_type: str) -> None:
-        """Keep a copy of `file` under `key`, durably. Readers see the whole of it or nothing."""
+        """Keep `file` under `key`, durably; it is the store's now. Readers see the whole of it or nothing."""
 
     async def get(self, key: str) -> bytes:
         """Raise NotFound if there is no such key."""

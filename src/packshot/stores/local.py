@@ -1,6 +1,11 @@
-"""A store in a folder. A file appears under its key in one move, after its bytes are on the disk."""
+"""
+A store in a folder. A file appears under its key in one move, after its bytes are on the disk.
+
+On one file system that move is all there is: nothing is copied, and a kill leaves nothing behind.
+"""
 
 import asyncio
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -19,7 +24,7 @@ class LocalStore:
         self._folder = folder
 
     async def put(self, key: str, file: Path, content_type: str) -> None:  # noqa: ARG002 - a folder keeps no types
-        """Copy, flush to the disk, rename."""
+        """Flush to the disk, then move."""
         with _translated():
             await asyncio.to_thread(_put, file, self._path(key))
 
@@ -43,16 +48,35 @@ class LocalStore:
 
 def _put(file: Path, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("rb") as source, NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as copy:
+    _flush(file)
+    try:
+        file.rename(path)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        _copy(file, path)
+    _flush(path.parent)
+
+
+def _copy(file: Path, path: Path) -> None:
+    """Cross to another file system; a half-made copy has a name that no key can have."""
+    with NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as copy:
         try:
-            shutil.copyfileobj(source, copy)
-            copy.flush()
-            os.fsync(copy.fileno())
-            Path(copy.name).chmod(0o644)
+            shutil.copyfile(file, copy.name)
+            _flush(Path(copy.name))
             Path(copy.name).rename(path)
         except BaseException:
             Path(copy.name).unlink(missing_ok=True)
             raise
+
+
+def _flush(path: Path) -> None:
+    """Make a file's bytes, or a folder's names, survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
