@@ -101,19 +101,6 @@ def judge(
     raise TypeError(f"{type(error).__name__} says nothing about an image") from error
 
 
-def product_state(states: list[ImageState]) -> ImageState:
-    """Sum up the states of a product's images.
-
-    Work to do wins over work done; among finished images one failure makes the product failed,
-    because somebody has to look at it. A product without images has nothing left to do: ready.
-    """
-    if ImageState.PROCESSING in states:
-        return ImageState.PROCESSING
-    if ImageState.PENDING in states:
-        return ImageState.PENDING if set(states) == {ImageState.PENDING} else ImageState.PROCESSING
-    return ImageState.FAILED if ImageState.FAILED in states else ImageState.READY
-
-
 @dataclass(frozen=True, slots=True)
 class Reorder:
     """How a product's images follow an edit: who stays where, who goes, what is new."""

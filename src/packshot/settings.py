@@ -22,7 +22,9 @@ PREFIX = "PACKSHOT_"
 class Settings(BaseSettings):
     """Every setting with its default. The description is the row in `docs/operations.md`."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=".env", frozen=True, extra="ignore", allow_inf_nan=False
+    )
 
     data_dir: Path = Field(
         Path("data"), description="Where the embedded database, the pictures and work in hand lie."
@@ -36,7 +38,7 @@ class Settings(BaseSettings):
         default_factory=lambda: 4 * cores(),
         ge=1,
         le=1024,
-        description="Images in hand at once; pixels are worked on by one child per core. Default: 4 per core.",
+        description="Images in hand at once; one child per core works on pixels. Default: 4 per core.",
     )
     presets_file: Path | None = Field(
         None, description="A TOML file of presets; empty takes the built-in ones."
