@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from tests.folders import open_folder
 
 from packshot.backlog import Backlog
 from packshot.collector import Collector
@@ -31,10 +32,24 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A folder of this test, open to the user as whom root's PostgreSQL runs; pytest's own is not."""
+    with open_folder() as folder:
+        yield folder
+
+
 @pytest.fixture(scope="session")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+def session_folder() -> Iterator[Path]:
+    """A folder like that, of this test run."""
+    with open_folder() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+async def server(session_folder: Path) -> AsyncIterator[str]:
     """A PostgreSQL server of this test run; yields the URL of a database with our schema."""
-    async with embedded_postgres(tmp_path_factory.mktemp("server")) as embedded:
+    async with embedded_postgres(session_folder / "server") as embedded:
         async with Database.open(embedded.dsn) as database:
             await database.execute("ALTER SYSTEM SET fsync = off")  # no test is about a power cut
             await database.execute("SELECT pg_reload_conf()")
