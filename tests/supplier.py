@@ -40,6 +40,7 @@ def png(width: int = 1, height: int = 1) -> bytes:
 
 PICTURE: Final = png()
 JPEG_BEGINS: Final = b"\xff\xd8\xff\xe0" + b"\0" * 4096  # enough to pass for a JPEG at the door
+BOMB: Final = gzip.compress(JPEG_BEGINS + b"\0" * 5_000_000)  # five megabytes in five kilobytes
 
 
 @dataclass(frozen=True)
@@ -62,10 +63,12 @@ class Request:
 class Supplier:
     """Serves at `address`; `requests` and `connections` tell what came in.
 
-    `delays` makes single paths wait, in seconds; `content_types` overrules image/png.
+    `delays` makes single paths wait, in seconds; `content_types` overrules image/png. A `port` of 0
+    becomes a free one.
     """
 
     address: str = "127.0.0.1"
+    port: int = 0
     tls: SSLContext | None = None
     files: dict[str, bytes] = field(default_factory=dict)
     content_types: dict[str, str] = field(default_factory=dict)
@@ -75,8 +78,8 @@ class Supplier:
 
     async def __aenter__(self) -> Self:
         self._visits: set[asyncio.Task[None]] = set()
-        self._server = await asyncio.start_server(self._visit, self.address, 0, ssl=self.tls)
-        self.port: int = self._server.sockets[0].getsockname()[1]
+        self._server = await asyncio.start_server(self._visit, self.address, self.port, ssl=self.tls)
+        self.port = self._server.sockets[0].getsockname()[1]
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -165,7 +168,7 @@ async def fails_once(exchange: Exchange) -> None:
 
 async def redirects(exchange: Exchange) -> None:
     """/redirect?to=<URL>"""
-    await exchange.answer(302, location=exchange.request.word("to") or None)
+    await exchange.answer(302, location=exchange.request.word("to") or None, set_cookie="tracked=1; Path=/")
 
 
 async def redirects_n_times(exchange: Exchange) -> None:
@@ -175,6 +178,13 @@ async def redirects_n_times(exchange: Exchange) -> None:
         await exchange.answer(301, location=f"/chain/{left - 1}")
     else:
         await exchange.answer(200, PICTURE)
+
+
+async def redirects_to_a_signed_url(exchange: Exchange) -> None:
+    if exchange.request.word("signature"):
+        await exchange.answer(200, PICTURE)
+    else:
+        await exchange.answer(302, location=f"?signature={'a' * 4000}")
 
 
 async def sends_in_circles(exchange: Exchange) -> None:
@@ -190,6 +200,20 @@ async def drips(exchange: Exchange) -> None:
     await exchange.answer(200, JPEG_BEGINS, content_length=None)
     while True:
         await exchange.send(b"\0")
+        await asyncio.sleep(DRIP_SECONDS)
+
+
+async def stalls(exchange: Exchange) -> None:
+    """Begins quickly and never goes on."""
+    await exchange.answer(200, JPEG_BEGINS + b"\0" * 500_000, content_length=1_000_000)
+    await hangs(exchange)
+
+
+async def takes_its_time(exchange: Exchange) -> None:
+    """A picture in forty pieces: slow, but never as slow as a drip."""
+    await exchange.answer(200, JPEG_BEGINS, content_length=len(JPEG_BEGINS) + 40_000)
+    for _ in range(40):
+        await exchange.send(b"\0" * 1000)
         await asyncio.sleep(DRIP_SECONDS)
 
 
@@ -229,9 +253,7 @@ async def never_ends(exchange: Exchange) -> None:
 
 
 async def sends_a_bomb(exchange: Exchange) -> None:
-    """Twenty megabytes in twenty kilobytes."""
-    bomb = gzip.compress(JPEG_BEGINS + b"\0" * 20_000_000, compresslevel=1)
-    await exchange.answer(200, bomb, content_encoding="gzip")
+    await exchange.answer(200, BOMB, content_encoding="gzip")
 
 
 async def compresses(exchange: Exchange) -> None:
@@ -252,9 +274,12 @@ HABITS: Final[dict[str, Callable[[Exchange], Awaitable[None]]]] = {
     "flaky": fails_once,
     "redirect": redirects,
     "chain": redirects_n_times,
+    "signed": redirects_to_a_signed_url,
     "circle": sends_in_circles,
     "hang": hangs,
     "drip": drips,
+    "stall": stalls,
+    "steady": takes_its_time,
     "slow-headers": drips_headers,
     "too-short": declares_too_much,
     "too-long": declares_too_little,

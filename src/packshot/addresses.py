@@ -23,6 +23,7 @@ from urllib.parse import SplitResult, quote, urlsplit
 from packshot.errors import AddressForbidden, ConfigError, ImageError, UrlInvalid
 
 MAX_URL_CHARACTERS: Final = 2048
+MAX_LABEL_CHARACTERS: Final = 63  # the DNS has no room for more
 SCHEMES: Final = ("http", "https")
 
 _CONTROLS_AND_SPACES = re.compile(r"[\x00-\x20\x7f-\x9f\ud800-\udfff]")
@@ -101,6 +102,9 @@ def _check_host(parts: SplitResult) -> None:
         raise UrlInvalid("The URL has no host.")
     if _NEVER_IN_A_HOST.search(parts.hostname):
         raise UrlInvalid("The URL's host contains a character that no host name has.")
+    labels = parts.hostname.removesuffix(".").split(".")
+    if not all(0 < len(label) <= MAX_LABEL_CHARACTERS for label in labels):
+        raise UrlInvalid("The URL's host has a part between two dots that is empty or too long.")
 
 
 def request_target(parts: SplitResult) -> str:

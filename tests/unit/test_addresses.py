@@ -149,6 +149,7 @@ def test_all_bad_exceptions_are_named_at_once() -> None:
         "https://bücher.example/größe/图片.png",
         "http://[2001:db8::1]:8080/a.png",
         "http://shop.example/user@home.jpg",
+        f"http://{'a' * 63}.example./",
     ],
 )
 def test_urls_that_could_be_fetched_pass(url: str) -> None:
@@ -179,6 +180,9 @@ def test_urls_that_could_be_fetched_pass(url: str) -> None:
         ("http://[fe80::1%25eth0]/", "character that no host name has"),
         ("http://shop%2eexample/", "character that no host name has"),
         ("http://shop|example/", "character that no host name has"),
+        ("http://shop..example/", "empty or too long"),
+        ("http://.example/", "empty or too long"),
+        (f"http://{'a' * 64}.example/", "empty or too long"),
         ("http://shop.example/a b.jpg", "space or a control character"),
         ("http://shop.example/a\n.jpg", "space or a control character"),
         ("http://shop.example/\x00", "space or a control character"),
