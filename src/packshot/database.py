@@ -20,9 +20,16 @@ Row = Mapping[str, Any]
 COMMAND_SECONDS: Final = 10  # asyncpg would wait for ever on a half-open socket
 MIGRATION_LOCK: Final = 0x7061636B  # "pack": any number, the same in every process
 
-# Class 08 connection, 25006 read-only (a standby), 40 deadlock and the like, 53 out of something,
-# 55P03 lock not available, 57 shutdown or cancelled, 58 the system. PostgreSQL manual, appendix A.
-UNAVAILABLE_STATES: Final = ("08", "25006", "40", "53", "55P03", "57", "58")
+# Class 08 connection, 25006 read-only (a standby), 28 and 3D access and database were fine at the
+# start, 40 deadlock and the like, 53 out of something, 55P03 lock not available, 57 shutdown or
+# cancelled, 58 the system. PostgreSQL manual, appendix A.
+UNAVAILABLE_STATES: Final = ("08", "25006", "28", "3D", "40", "53", "55P03", "57", "58")
+
+WRONG_ADDRESS: Final = (
+    ValueError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+)
 
 
 class ConstraintViolated(PackshotError):
@@ -67,19 +74,16 @@ class Database:
     @classmethod
     @asynccontextmanager
     async def open(cls, url: str, *, connections: int = 10) -> AsyncIterator[Self]:
-        """Connect to `postgresql://…` and bring the schema up to date."""
-        try:
-            with translated():
-                pool = await asyncpg.create_pool(
-                    url,
-                    min_size=1,
-                    max_size=connections,
-                    command_timeout=COMMAND_SECONDS,
-                    init=_set_codecs,
-                    server_settings={"application_name": "packshot"},
-                )
-        except ValueError as error:
-            raise ConfigError(f"PACKSHOT_DATABASE_URL is not a PostgreSQL address: {error}") from error
+        """Connect to `postgresql://…` and bring the schema up to date; raise ConfigError for a wrong URL."""
+        with translated(), _blaming_the_settings():
+            pool = await asyncpg.create_pool(
+                url,
+                min_size=1,
+                max_size=connections,
+                command_timeout=COMMAND_SECONDS,
+                init=_set_codecs,
+                server_settings={"application_name": "packshot"},
+            )
         try:
             database = cls(pool)
             await database.migrate()
@@ -165,8 +169,16 @@ def translated() -> Iterator[None]:
         if not str(error.sqlstate or "").startswith(UNAVAILABLE_STATES):
             raise
         raise ServiceUnavailable(f"The database does not answer: {error}") from error
-    except (asyncpg.InterfaceError, OSError, TimeoutError) as error:
-        raise ServiceUnavailable(f"The database does not answer: {error or 'time is up'}") from error
+    except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError) as error:
+        raise ServiceUnavailable(f"The database does not answer: {str(error) or 'time is up'}") from error
+
+
+@contextmanager
+def _blaming_the_settings() -> Iterator[None]:
+    try:
+        yield
+    except WRONG_ADDRESS as error:
+        raise ConfigError(f"PACKSHOT_DATABASE_URL does not lead to a database: {error}") from error
 
 
 async def _set_codecs(connection: "asyncpg.Connection") -> None:
