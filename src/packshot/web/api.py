@@ -1,6 +1,6 @@
-"""Puts the routes together."""
+"""Puts the routes together, and describes them in OpenAPI."""
 
-from typing import Final
+from typing import Any, Final
 
 from fastapi import FastAPI
 
@@ -8,17 +8,54 @@ from packshot import __version__
 from packshot.web import health, images, products, users
 from packshot.web.backend import Backend
 from packshot.web.guards import CrossSiteGuard
-from packshot.web.problems import handle_problems
+from packshot.web.problems import HANDLERS, MEDIA_TYPE
 
-MAX_BODY_BYTES: Final = 4_000_000  # 200 URLs of 2,048 characters, each written as \uXXXX, fit
+DESCRIPTION: Final = """
+Give Packshot a product with the URLs of its pictures, and it answers at once. In the background every
+picture is downloaded, checked and compressed; `GET /products/{product_id}` shows how far each one is.
+
+Every body is read as JSON, whatever its content type says. Errors are `application/problem+json`.
+"""
+TAGS: Final = [
+    {"name": "products", "description": "Products, and what became of their pictures."},
+    {"name": "images", "description": "Single pictures: submit, look after, retry, and see them."},
+    {"name": "users", "description": "Whom products belong to."},
+    {"name": "health", "description": "For whoever watches over this process."},
+]
+ERRORS_BEGIN: Final = "4"  # the first digit of a status
+
+
+class Api(FastAPI):
+    """Writes its errors into OpenAPI as what they are; the framework would call them plain JSON."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the document, built once."""
+        if self.openapi_schema is None:
+            for path in super().openapi()["paths"].values():
+                for operation in path.values():
+                    _call_problems_by_name(operation["responses"])
+        return super().openapi()
 
 
 def create_api(backend: Backend) -> FastAPI:
     """Build the ASGI application."""
-    api = FastAPI(title="Packshot", version=__version__, max_body_size=MAX_BODY_BYTES, redoc_url=None)
+    api = Api(
+        title="Packshot",
+        version=__version__,
+        description=DESCRIPTION,
+        openapi_tags=TAGS,
+        redoc_url=None,
+        exception_handlers=HANDLERS,
+        generate_unique_id_function=lambda route: route.name,
+    )
     api.state.backend = backend
     for module in (products, images, users, health):
         api.include_router(module.router)
-    handle_problems(api)
     api.add_middleware(CrossSiteGuard)
     return api
+
+
+def _call_problems_by_name(responses: dict[str, Any]) -> None:
+    for status, response in responses.items():
+        if status >= ERRORS_BEGIN:
+            response["content"] = {MEDIA_TYPE: response["content"]["application/json"]}

@@ -1,17 +1,17 @@
 """What every request passes: bodies are JSON whatever they are called, and other sites cannot write."""
 
-import json
-from collections.abc import Callable, Coroutine
-from decimal import Decimal
-from typing import Any, Final, NoReturn
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from typing import Any, Final
 
-from fastapi import Request, Response
+from fastapi import HTTPException, Request, Response
 from fastapi.routing import APIRoute
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from packshot.web.bodies import parse_json
 from packshot.web.problems import problem
 
+MAX_BODY_BYTES: Final = 6_000_000  # the largest product fits, even with every character written as \uXXXX
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -25,13 +25,18 @@ class JsonRequest(Request):
         MutableHeaders(scope=scope)["content-type"] = "application/json"
         super().__init__(scope, receive)
 
+    async def stream(self) -> AsyncGenerator[bytes, None]:
+        """Yield the body, and refuse it once it is too long."""
+        size = 0
+        async for chunk in super().stream():
+            size += len(chunk)
+            if size > MAX_BODY_BYTES:
+                raise HTTPException(413, f"The body has more than {MAX_BODY_BYTES:,} bytes.")
+            yield chunk
+
     async def json(self) -> Any:  # noqa: ANN401 - JSON is anything
-        """Parse the body; raise JSONDecodeError also for what RFC 8259 does not know."""
-        body = await self.body()
-        try:
-            return json.loads(body, parse_float=Decimal, parse_constant=_refuse_constant)
-        except (UnicodeDecodeError, RecursionError) as error:
-            raise json.JSONDecodeError("not UTF-8, or nested too deeply", "", 0) from error
+        """Parse the body; raise JSONDecodeError."""
+        return parse_json(await self.body())
 
 
 class JsonRoute(APIRoute):
@@ -57,13 +62,9 @@ class CrossSiteGuard:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102 - ASGI's
         is_write = scope["type"] == "http" and scope["method"] not in SAFE_METHODS
         if is_write and Headers(scope=scope).get("sec-fetch-site") == "cross-site":
             await problem(403, "Another site may not write here.")(scope, receive, send)
         else:
             await self._app(scope, receive, send)
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise json.JSONDecodeError(f"{name} is not a number", "", 0)

@@ -1,5 +1,6 @@
 """The routes of images and the pictures themselves."""
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
@@ -8,22 +9,34 @@ from fastapi import APIRouter, Header, Path, Response
 from packshot.errors import NotFound
 from packshot.presets import CONTENT_TYPES
 from packshot.web.backend import InBackend
+from packshot.web.bodies import LARGEST_BIGINT, NewImage
 from packshot.web.guards import JsonRoute
-from packshot.web.views import LARGEST_BIGINT, SUFFIXES, ImageView, NewImage, view_image
+from packshot.web.problems import BODY_REFUSALS, refusals
+from packshot.web.views import LOCATION, SUFFIXES, ImageView, view_image
 
 router = APIRouter(tags=["images"], route_class=JsonRoute)
 
 ImageId = Annotated[int, Path(ge=1, le=LARGEST_BIGINT)]
+PresetName = Annotated[str, Path(description="`large`, or `large.avif` and `large.jpg` for one format.")]
 
 PICTURE_HEADERS: Final = {
     "Cache-Control": "public, max-age=31536000, immutable",
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
 }
+PICTURE_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "description": "The picture.",
+        "content": {kind: {"schema": {"type": "string"}} for kind in CONTENT_TYPES.values()},
+    },
+    304: {"description": "The picture that `If-None-Match` names is still the right one."},
+    **refusals(404, 422, 503),
+}
 MOST_COMPATIBLE_FIRST: Final = ("jpeg", "png", "webp", "avif")
+UNWANTED: Final = re.compile(r"q=0(\.0*)?")
 
 
-@router.post("/process-image", status_code=202)
+@router.post("/process-image", status_code=202, responses={202: LOCATION, **BODY_REFUSALS, **refusals(404)})
 async def process_image(body: NewImage, backend: InBackend, response: Response) -> ImageView:
     """Download and compress one URL in the background."""
     row = await backend.producer.submit_image(body.image_url, body.product_id)
@@ -31,25 +44,25 @@ async def process_image(body: NewImage, backend: InBackend, response: Response) 
     return view_image(row, backend.store)
 
 
-@router.get("/images/{image_id}")
+@router.get("/images/{image_id}", responses=refusals(404, 422, 503))
 async def read_image(image_id: ImageId, backend: InBackend) -> ImageView:
     """Read the state of one image."""
     return view_image(await backend.images.get(image_id), backend.store)
 
 
-@router.post("/images/{image_id}/retry", status_code=202)
+@router.post("/images/{image_id}/retry", status_code=202, responses=refusals(403, 404, 409, 422, 503))
 async def retry_image(image_id: ImageId, backend: InBackend) -> ImageView:
     """Give a failed image new attempts."""
     return view_image(await backend.producer.retry(image_id), backend.store)
 
 
 @router.head("/images/{image_id}/{preset}", include_in_schema=False)
-@router.get("/images/{image_id}/{preset}", response_class=Response)
+@router.get("/images/{image_id}/{preset}", response_class=Response, responses=PICTURE_RESPONSES)
 async def read_picture(
     image_id: ImageId,
-    preset: str,
+    preset: PresetName,
     backend: InBackend,
-    accept: Annotated[str, Header()] = "",
+    accept: Annotated[str, Header(include_in_schema=False)] = "",
     if_none_match: Annotated[str, Header()] = "",
 ) -> Response:
     """Serve a picture: `large` in the best format that `Accept` names, `large.avif` in this one."""
@@ -57,7 +70,7 @@ async def read_picture(
     rendition = _choose(row, preset, accept)
     etag = f'"{rendition["key"].rsplit("/", 1)[-1]}-{row["source_sha256"][:16]}"'
     headers = {**PICTURE_HEADERS, "ETag": etag} | ({} if "." in preset else {"Vary": "Accept"})
-    if etag in if_none_match:
+    if etag in if_none_match or if_none_match == "*":
         return Response(status_code=304, headers=headers)
     data = await backend.store.get(rendition["key"])
     return Response(data, headers=headers, media_type=CONTENT_TYPES[rendition["format"]])
@@ -72,8 +85,15 @@ def _choose(row: Any, name: str, accept: str) -> dict[str, Any]:  # noqa: ANN401
 
 def _negotiate(renditions: Sequence[dict[str, Any]], accept: str) -> dict[str, Any]:
     """Take the first format that is accepted by name; a wildcard promises only what all can show."""
-    accepted = {part.split(";")[0].strip() for part in accept.split(",") if not part.replace(" ", "").endswith(";q=0")}
-    for rendition in renditions:
-        if CONTENT_TYPES[rendition["format"]] in accepted:
-            return rendition
-    return min(renditions, key=lambda rendition: MOST_COMPATIBLE_FIRST.index(rendition["format"]))
+    wanted = _wishes(accept)
+    opinions = [(rendition, wanted.get(CONTENT_TYPES[rendition["format"]])) for rendition in renditions]
+    if by_name := [rendition for rendition, is_wanted in opinions if is_wanted]:
+        return by_name[0]
+    possible = [rendition for rendition, is_wanted in opinions if is_wanted is None] or renditions
+    return min(possible, key=lambda rendition: MOST_COMPATIBLE_FIRST.index(rendition["format"]))
+
+
+def _wishes(accept: str) -> dict[str, bool]:
+    """Read an Accept header: is this content type wanted? Our own order matters more than its weights."""
+    parts = (part.split(";") for part in accept.lower().replace(" ", "").split(","))
+    return {kind: not any(UNWANTED.fullmatch(word) for word in weight) for kind, *weight in parts}

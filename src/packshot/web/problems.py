@@ -1,72 +1,131 @@
 """Errors as `application/problem+json` (RFC 9457). A validation problem names every field."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Mapping
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
-from fastapi import FastAPI, Request
+from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import iter_route_contexts
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from packshot.errors import Conflict, InvalidInput, NotFound, ServiceUnavailable
+from packshot.web.bodies import problems
 
 log = logging.getLogger(__name__)
 
+MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = 5
+MOST_IN_A_SENTENCE: Final = 10
+MEANINGS: Final = {
+    400: "The body is not JSON.",
+    403: "Another site may not write here.",
+    404: "There is no such thing.",
+    409: "The thing is not in the state that this needs.",
+    413: "The body is too long.",
+    422: "Some fields are not right; `errors` names them.",
+    503: "The database or the store does not answer; try again after `Retry-After` seconds.",
+}
 
 
-def problem(status: int, detail: str, headers: dict[str, str] | None = None, **more: object) -> JSONResponse:
+class FieldProblem(BaseModel):
+    """What is wrong with one field, such as `product_images[3]`."""
+
+    field: str
+    message: str
+
+
+class Problem(BaseModel):
+    """Why a request was refused; `errors` is there when single fields are wrong (RFC 9457)."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldProblem] = []
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Describe error answers for OpenAPI."""
+    return {status: {"model": Problem, "description": MEANINGS[status]} for status in statuses}
+
+
+BODY_REFUSALS: Final = refusals(400, 403, 413, 422, 503)
+
+
+def problem(
+    status: int, detail: str, headers: Mapping[str, str] | None = None, **more: object
+) -> JSONResponse:
     """Shape one error answer."""
     title = HTTPStatus(status).phrase
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
-    return JSONResponse(body, status, headers, media_type="application/problem+json")
+    return JSONResponse(body, status, headers, media_type=MEDIA_TYPE)
 
 
-def handle_problems(api: FastAPI) -> None:
-    """Answer each kind of error with its status."""
-
-    @api.exception_handler(NotFound)
-    async def not_found(_: Request, error: NotFound) -> JSONResponse:
-        return problem(404, str(error))
-
-    @api.exception_handler(Conflict)
-    async def conflict(_: Request, error: Conflict) -> JSONResponse:
-        return problem(409, str(error))
-
-    @api.exception_handler(InvalidInput)
-    async def invalid(_: Request, error: InvalidInput) -> JSONResponse:
-        return _invalid([{"field": error.field, "message": str(error)}])
-
-    @api.exception_handler(RequestValidationError)
-    async def malformed(_: Request, error: RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
-        if first["type"] == "json_invalid":
-            return problem(400, f"The body is not valid JSON: {first['ctx']['error']}.")
-        return _invalid([{"field": _field(e["loc"]), "message": e["msg"].removeprefix("Value error, ")} for e in error.errors()])
-
-    @api.exception_handler(ServiceUnavailable)
-    async def unavailable(_: Request, error: ServiceUnavailable) -> JSONResponse:
-        log.warning("request refused", extra={"reason": str(error)})
-        headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-        return problem(503, "The database or the store does not answer. Nothing is lost; try again.", headers)
-
-    @api.exception_handler(HTTPException)
-    async def refused(_: Request, error: HTTPException) -> JSONResponse:
-        return problem(error.status_code, error.detail, dict(error.headers or {}))
-
-    @api.exception_handler(Exception)
-    async def bug(_: Request, __: Exception) -> JSONResponse:
-        return problem(500, "This is a bug in Packshot; its log has the details.")
-
-
-def _invalid(errors: list[dict[str, str]]) -> JSONResponse:
-    detail = "; ".join(f"{error['field']}: {error['message']}" for error in errors[:10])
+def _wrong_fields(errors: list[dict[str, str]]) -> JSONResponse:
+    detail = "; ".join(f"{error['field']}: {error['message']}" for error in errors[:MOST_IN_A_SENTENCE])
     return problem(422, detail, errors=errors)
 
 
-def _field(location: Sequence[int | str]) -> str:
-    """Write ("body", "product_images", 3) as product_images[3]."""
-    name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location[1:])
-    return name.lstrip(".") or str(location[0])
+async def _not_found(_: Request, error: NotFound) -> JSONResponse:
+    return problem(404, str(error))
+
+
+async def _conflict(_: Request, error: Conflict) -> JSONResponse:
+    return problem(409, str(error))
+
+
+async def _invalid(_: Request, error: InvalidInput) -> JSONResponse:
+    return _wrong_fields([{"field": error.field, "message": str(error)}])
+
+
+async def _malformed(_: Request, error: RequestValidationError) -> JSONResponse:
+    first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        where = f"at character {first['loc'][1] + 1}"
+        return problem(400, f"The body is not valid JSON, {where}: {first['ctx']['error']}.")
+    within = [{**e, "loc": e["loc"][1:]} for e in error.errors()]  # the body, the path or the query
+    return _wrong_fields(problems(within))
+
+
+async def _unavailable(_: Request, error: ServiceUnavailable) -> JSONResponse:
+    log.warning("request refused", extra={"reason": str(error)})
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    return problem(503, "The database or the store does not answer. Nothing is lost; try again.", headers)
+
+
+async def _no_such_path(request: Request, _: HTTPException) -> JSONResponse:
+    return problem(404, f"There is nothing at {request.url.path}; /docs shows what there is.")
+
+
+async def _no_such_method(request: Request, _: HTTPException) -> JSONResponse:
+    """The framework names the methods of one route only, and a path may have several."""
+    routes = iter_route_contexts(request.app.routes)
+    here = [route for route in routes if route.matches(request.scope)[0] != Match.NONE]
+    allowed = ", ".join(sorted({method for route in here for method in route.methods or ()}))
+    return problem(405, f"{request.method} is not possible here, only {allowed}.", {"Allow": allowed})
+
+
+async def _refused(_: Request, error: HTTPException) -> JSONResponse:
+    return problem(error.status_code, error.detail, error.headers)
+
+
+async def _bug(_: Request, __: Exception) -> JSONResponse:
+    return problem(500, "This is a bug in Packshot; its log has the details.")
+
+
+HANDLERS: Final[dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]]] = {
+    NotFound: _not_found,
+    Conflict: _conflict,
+    InvalidInput: _invalid,
+    RequestValidationError: _malformed,
+    ServiceUnavailable: _unavailable,
+    404: _no_such_path,
+    405: _no_such_method,
+    HTTPException: _refused,
+    Exception: _bug,
+}

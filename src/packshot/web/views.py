@@ -1,90 +1,25 @@
-"""The shapes of requests and answers. They are what OpenAPI shows, so each field says what it is."""
+"""The shapes of answers. They are what OpenAPI shows, so each field says what it is."""
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field, PlainSerializer
 
-from packshot.addresses import check_url
 from packshot.database import Row
-from packshot.errors import CATALOGUE, FixedBy, UrlInvalid
+from packshot.errors import CATALOGUE, FixedBy
 from packshot.lifecycle import ImageState
 from packshot.presets import FORMATS
-from packshot.products import MAX_IMAGES
 from packshot.stores import Store
+from packshot.web.bodies import State
 
-SUFFIXES = {name: f".{form.suffix}" for name, form in FORMATS.items()}
-LARGEST_INT = 2**31 - 1
-LARGEST_BIGINT = 2**63 - 1
+LOCATION: Final[dict[str, Any]] = {
+    "headers": {"Location": {"description": "Where it can be read.", "schema": {"type": "string"}}}
+}
+SUFFIXES: Final = {name: f".{form.suffix}" for name, form in FORMATS.items()}
 
-
-def _storable(text: str) -> str:
-    """PostgreSQL keeps no NUL, and UTF-8 no lone surrogate."""
-    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
-        raise ValueError("contains a character that cannot be stored (NUL or half a surrogate pair)")
-    return text
-
-
-def _fetchable(url: str) -> str:
-    try:
-        check_url(_storable(url))
-    except UrlInvalid as error:
-        raise ValueError(str(error)) from error
-    return url
-
-
-Text = Annotated[str, AfterValidator(_storable)]
-Url = Annotated[str, Field(min_length=1, max_length=2048), AfterValidator(_fetchable)]
-UserId = Annotated[int, Field(ge=1, le=LARGEST_INT, strict=True)]
-ProductId = Annotated[int, Field(ge=1, le=LARGEST_INT, strict=True)]
-ProductName = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_storable)]
-ProductDescription = Annotated[str, Field(max_length=20_000), AfterValidator(_storable)]
-ProductImages = Annotated[list[Url], Field(max_length=MAX_IMAGES)]
-Price = Annotated[Decimal, Field(ge=0, max_digits=16, decimal_places=4, allow_inf_nan=False)]
-State = Literal["pending", "processing", "ready", "failed"]
-
-
-class Request(BaseModel):
-    """A body; a field that we do not know is more likely a typing error than a wish."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class NewUser(Request):
-    """Whom products belong to."""
-
-    name: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_storable)]
-    mobile: Annotated[str, Field(max_length=32), AfterValidator(_storable)] | None = None
-    latitude: Annotated[float, Field(ge=-90, le=90)] | None = None
-    longitude: Annotated[float, Field(ge=-180, le=180)] | None = None
-
-
-class NewProduct(Request):
-    """A product and the URLs of its pictures."""
-
-    user_id: UserId
-    product_name: ProductName
-    product_description: ProductDescription = ""
-    product_images: ProductImages
-    product_price: Price
-
-
-class ProductChanges(Request):
-    """The fields to change; images whose URL stays keep their result."""
-
-    user_id: UserId = Field(default=None)
-    product_name: ProductName = Field(default=None)
-    product_description: ProductDescription = Field(default=None)
-    product_images: ProductImages = Field(default=None)
-    product_price: Price = Field(default=None)
-
-
-class NewImage(Request):
-    """One URL, alone or to be added at the end of a product."""
-
-    image_url: Url
-    product_id: ProductId | None = None
+# Never 1E+11, which is how PostgreSQL's numbers may arrive.
+ExactPrice = Annotated[Decimal, PlainSerializer("{:f}".format, return_type=str), Field(examples=["119.90"])]
 
 
 class UserView(BaseModel):
@@ -158,7 +93,7 @@ class ProductView(BaseModel):
     product_name: str
     product_description: str
     product_images: list[str]
-    product_price: Decimal
+    product_price: ExactPrice
     compressed_product_images: list[str | None]
     created_at: datetime
     updated_at: datetime
@@ -181,7 +116,8 @@ def view_product(row: Row, store: Store) -> ProductView:
 def view_image(row: Row, store: Store) -> ImageView:
     """Shape an image's row with its renditions."""
     url = f"/images/{row['image_id']}"
-    source = {name.removeprefix("source_"): value for name, value in row.items() if name.startswith("source_")}
+    facts = (name for name in row if name.startswith("source_"))
+    source = {name.removeprefix("source_"): row[name] for name in facts}
     return ImageView(
         **{
             **row,
