@@ -1,25 +1,34 @@
 """What the short commands do: open the rooms, act, print, and say with the exit code how it went."""
 
 import asyncio
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from packshot.app import App, open_app
-from packshot.errors import ConfigError
+from packshot.errors import CATALOGUE, ConfigError
 from packshot.models import Product
 from packshot.settings import Settings
-from packshot.terminal import ENDED, ImageProgress, live, print_images, print_json, print_users, screen, status_table
-from packshot.web.views import NewProduct, ProductView, UserView, view_image, view_product
+from packshot.terminal import (
+    ENDED,
+    ImageProgress,
+    live,
+    print_images,
+    print_json,
+    print_users,
+    screen,
+    status_table,
+)
+from packshot.web.bodies import NewProduct, NewUser, parse_json, problems
+from packshot.web.views import ProductView, UserView, view_product
 
 POLL_SECONDS: Final = 0.25
 WATCH_SECONDS: Final = 1
 
-PRODUCTS: Final = TypeAdapter(list[NewProduct])
+Body = TypeVar("Body", bound=BaseModel)
 
 
 async def migrate(settings: Settings) -> None:
@@ -28,12 +37,11 @@ async def migrate(settings: Settings) -> None:
         screen.print("The schema is up to date.")
 
 
-async def add_user(
-    settings: Settings, name: str, *details: str | float | None, as_json: bool
-) -> None:
-    """Create a user."""
+async def add_user(settings: Settings, details: Mapping[str, Any], *, as_json: bool) -> None:
+    """Create a user; raise ConfigError that names what is wrong with the details."""
+    new = _checked(NewUser, details, "The user")
     async with open_app(settings) as app:
-        user = UserView(**await app.users.add(name, *details))
+        user = UserView(**await app.users.add(**new.model_dump()))
     if as_json:
         print_json(user.model_dump())
     else:
@@ -57,7 +65,7 @@ async def submit(
     wanted = read_products(sources, defaults)
     async with open_app(settings) as app:
         await app.users.add_first()
-        rows = [await app.producer.submit(_product(new)) for new in wanted]
+        rows = [await app.producer.submit(product) for product in wanted]
         products = [view_product(row, app.store) for row in rows]
         if wait:
             await _warn_without_workers(app)
@@ -87,9 +95,14 @@ async def retry(
     settings: Settings, image_ids: Sequence[int], code: str | None, *, every: bool, as_json: bool
 ) -> None:
     """Give failed images new attempts."""
+    if not (image_ids or every or code):
+        raise ConfigError("Name the images to retry, or use --all or --code CODE.")
+    if code and code not in CATALOGUE:
+        raise ConfigError(f"There is no error code {code!r}; there are {', '.join(sorted(CATALOGUE))}.")
     async with open_app(settings) as app:
-        images = [view_image(await app.producer.retry(image_id), app.store) for image_id in image_ids]
-        count = len(images) + (await app.producer.retry_failed(code) if every or code else 0)
+        for image_id in image_ids:
+            await app.producer.retry(image_id)
+        count = len(image_ids) + (await app.producer.retry_failed(code) if every or code else 0)
     if as_json:
         print_json({"retried": count})
     else:
@@ -109,39 +122,41 @@ async def watch(app: App, products: Sequence[ProductView], *, quiet: bool) -> li
     return list(current.values())
 
 
-def read_products(sources: Sequence[str], defaults: Mapping[str, Any]) -> list[NewProduct]:
+def read_products(sources: Sequence[str], defaults: Mapping[str, Any]) -> list[Product]:
     """Read URLs as the images of one product, and files as JSON: a product, or a list of them.
 
     Raises ConfigError that names what is wrong.
     """
     urls = [source for source in sources if "://" in source]
-    wanted = [{**defaults, "product_images": urls}] if urls else []
+    found = [_product({**defaults, "product_images": urls}, "The product")] if urls else []
     for file in (source for source in sources if "://" not in source):
-        found = _read_json(file)
-        wanted += found if isinstance(found, list) else [found]
-    try:
-        return PRODUCTS.validate_python(wanted)
-    except ValidationError as error:
-        problems = (f"product {e['loc'][0]}: {_name(e['loc'][1:])}: {e['msg']}" for e in error.errors())
-        raise ConfigError("The products are not right:\n  " + "\n  ".join(problems)) from error
+        content = _read_json(file)
+        for number, item in enumerate(content if isinstance(content, list) else [content], 1):
+            found.append(_product(item, f"{file}: product {number}"))
+    return found
 
 
 def _read_json(file: str) -> Any:  # noqa: ANN401 - JSON is anything
     try:
-        return json.loads(sys.stdin.read() if file == "-" else Path(file).read_text("utf-8"))
+        return parse_json(sys.stdin.read() if file == "-" else Path(file).read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(f"{file}: neither a URL nor a JSON file of products: {error}") from error
 
 
-def _name(location: Sequence[int | str]) -> str:
-    return ".".join(str(part) for part in location)
-
-
-def _product(new: NewProduct) -> Product:
+def _product(said: object, what: str) -> Product:
+    new = _checked(NewProduct, said, what)
     return Product(**{**dict(new), "product_images": tuple(new.product_images)})
+
+
+def _checked(body: type[Body], said: object, what: str) -> Body:
+    try:
+        return body.model_validate(said)
+    except ValidationError as error:
+        found = [f"{problem['field']}: {problem['message']}" for problem in problems(error.errors())]
+        raise ConfigError("\n  ".join([f"{what} is not right:", *found])) from error
 
 
 async def _warn_without_workers(app: App) -> None:
     summary = await app.backlog.summary()
     if not any(worker["slots"] for worker in summary["workers"]):
-        print("No worker is running: start one with `packshot serve` or `packshot work`.", file=sys.stderr)  # noqa: T201
+        print("No worker is running: start one with `packshot serve` or `packshot work`.", file=sys.stderr)  # noqa: T201 - a warning, not a log line

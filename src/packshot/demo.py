@@ -26,6 +26,7 @@ from packshot.errors import ConfigError
 from packshot.models import Product
 from packshot.products import MAX_IMAGES
 from packshot.settings import Settings
+from packshot.telemetry import start_logging
 from packshot.terminal import print_images, screen
 from packshot.web.views import ProductView, view_product
 
@@ -41,6 +42,7 @@ class QuietHandler(SimpleHTTPRequestHandler):
 
 async def demo(settings: Settings, pictures: Path | None) -> None:
     """Process the pictures and print what became of each; a picture that fails is an outcome too."""
+    start_logging("error")  # the table says it better
     kept = settings.data_dir.absolute() / "demo"
     shutil.rmtree(kept, ignore_errors=True)
     with TemporaryDirectory(prefix="packshot-demo-") as scratch:
@@ -77,7 +79,7 @@ def served(folder: Path) -> Iterator[list[str]]:
 
 async def _draw(folder: Path) -> Path:
     screen.print("Drawing a few products …")
-    folder.mkdir()
+    await asyncio.to_thread(folder.mkdir)
     child = await asyncio.create_subprocess_exec(sys.executable, "-m", "packshot.sketch", str(folder))
     if await child.wait():
         raise ConfigError("The demo's pictures could not be drawn; see the message above.")

@@ -69,7 +69,9 @@ def status_table(summary: Mapping[str, Any]) -> Group:
     workers = Table("worker", "process", "slots", "since", box=None)
     for worker in summary["workers"]:
         workers.add_row(worker["host"], str(worker["pid"]), str(worker["slots"]), worker["started_at"][:19])
-    oldest = f"{summary['products']:,} products; the oldest due image waits {summary['oldest_due_seconds']:.0f} s"
+    oldest = (
+        f"{summary['products']:,} products; the oldest due image waits {summary['oldest_due_seconds']:.0f} s"
+    )
     return Group(*[part for part in (images, failures, workers) if part.row_count], oldest)
 
 
@@ -121,7 +123,7 @@ def _image_cells(image: ImageView) -> list[str]:
         return [name, state, "", "", "", "", ""]
     source, main = _source_bytes(image), _main_bytes(image)
     renditions = " ".join(f"{r.preset}.{r.format} {_size(r.bytes)}" for r in image.renditions)
-    shape = f"{image.source.width}×{image.source.height}"
+    shape = f"{image.source.width}x{image.source.height}"
     saved = f"{_size(source - main)} ({1 - main / source:.0%})"
     return [name, state, _size(source), shape, renditions, saved, f"{sum(image.timings.values()):.0f} ms"]
 
