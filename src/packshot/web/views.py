@@ -116,8 +116,7 @@ def view_product(row: Row, store: Store) -> ProductView:
 def view_image(row: Row, store: Store) -> ImageView:
     """Shape an image's row with its renditions."""
     url = f"/images/{row['image_id']}"
-    facts = (name for name in row if name.startswith("source_"))
-    source = {name.removeprefix("source_"): row[name] for name in facts}
+    source = {name: row[f"source_{name}"] for name in SourceView.model_fields}
     return ImageView(
         **{
             **row,
