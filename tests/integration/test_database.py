@@ -15,15 +15,32 @@ from packshot.lifecycle import ImageState
 
 
 @pytest.fixture
-async def empty_url(server: str, admin: asyncpg.Connection) -> AsyncIterator[str]:
+async def admin(server: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection beside the test's database, which it may break."""
+    connection = await asyncpg.connect(server.replace("/packshot?", "/template1?"))
+    yield connection
+    await connection.execute("DROP DATABASE IF EXISTS doomed WITH (FORCE)")
+    await connection.close()
+
+
+@pytest.fixture
+async def empty_url(server: str, admin: asyncpg.Connection) -> str:
     """A database without our schema."""
-    await admin.execute("CREATE DATABASE empty STRATEGY file_copy")
-    yield server.replace("/packshot?", "/empty?")
-    await admin.execute("DROP DATABASE empty WITH (FORCE)")
+    await admin.execute("CREATE DATABASE doomed STRATEGY file_copy")
+    return server.replace("/packshot?", "/doomed?")
+
+
+@pytest.fixture
+async def doomed(empty_url: str) -> AsyncIterator[Database]:
+    """A database of its own for a test that breaks it."""
+    async with Database.open(empty_url) as database:
+        yield database
 
 
 async def terminate_all(admin: asyncpg.Connection) -> None:
-    await admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'test'")
+    await admin.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname IN ('packshot', 'doomed')"
+    )
 
 
 def test_migrations_are_numbered_from_one_without_a_gap() -> None:
@@ -46,11 +63,11 @@ async def test_what_is_applied_is_not_applied_again(database: Database) -> None:
     assert await database.migrate() == []
 
 
-async def test_a_missing_migration_is_applied_and_named(database: Database) -> None:
-    await database.execute("DROP SCHEMA public CASCADE")
-    await database.execute("CREATE SCHEMA public")
+async def test_a_missing_migration_is_applied_and_named(doomed: Database) -> None:
+    await doomed.execute("DROP SCHEMA public CASCADE")
+    await doomed.execute("CREATE SCHEMA public")
 
-    assert await database.migrate() == [name for name, _ in migrations()]
+    assert await doomed.migrate() == [name for name, _ in migrations()]
 
 
 async def test_the_schema_knows_the_same_states_as_the_code(database: Database) -> None:
@@ -196,29 +213,26 @@ async def test_a_transaction_cut_off_says_so(database: Database, admin: asyncpg.
 
 
 async def test_a_database_that_is_taken_away_may_come_back(
-    database: Database, admin: asyncpg.Connection
+    doomed: Database, admin: asyncpg.Connection
 ) -> None:
-    await terminate_all(admin)
-    await admin.execute("ALTER DATABASE test RENAME TO gone")
+    await admin.execute("DROP DATABASE doomed WITH (FORCE)")
 
-    with pytest.raises(ServiceUnavailable):
-        await database.check()
-
-    await admin.execute("ALTER DATABASE gone RENAME TO test")
-    await database.check()
+    for _ in ("the old connection", "a new one"):
+        with pytest.raises(ServiceUnavailable):
+            await doomed.check()
 
 
 async def test_a_server_that_only_reads_does_not_pass_the_check(
-    database: Database, admin: asyncpg.Connection
+    doomed: Database, admin: asyncpg.Connection
 ) -> None:
-    await database.check()
+    await doomed.check()
 
-    await admin.execute("ALTER DATABASE test SET default_transaction_read_only = on")
+    await admin.execute("ALTER DATABASE doomed SET default_transaction_read_only = on")
     await terminate_all(admin)
-    await eventually(lambda: _reads(database))
+    await eventually(lambda: _reads(doomed))
 
     with pytest.raises(ServiceUnavailable, match="read-only"):
-        await database.check()
+        await doomed.check()
 
 
 async def test_a_server_that_falls_silent_is_not_waited_for(
