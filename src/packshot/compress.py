@@ -10,6 +10,7 @@ What a child says is data to be checked. No pixels here, and no store.
 import asyncio
 import json
 import logging
+import os
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
@@ -147,8 +148,9 @@ class Child:
             await process.wait()
 
     async def _start(self) -> Process:
-        if self._process is not None and self._process.returncode is None:
+        if self._process is not None and _lives(self._process):
             return self._process
+        await self.stop()
         self._jobs = 0
         try:
             self._process = process = await asyncio.create_subprocess_exec(
@@ -185,6 +187,13 @@ class Child:
         if not answer:
             raise DecoderCrashed(f"The decoder process died on this picture ({await _last_words(process)}).")
         return answer
+
+
+def _lives(process: Process) -> bool:
+    """Ask the system, because the event loop hears of a death at rest only a little later."""
+    with suppress(ChildProcessError):
+        return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+    return False
 
 
 def _stdout(process: Process) -> asyncio.StreamReader:

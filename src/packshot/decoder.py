@@ -35,28 +35,11 @@ from packshot.errors import (
     ImageDamaged,
     ImageError,
     ImageTooManyPixels,
-    NotAnImage,
 )
+from packshot.formats import HEAD_BYTES, accepted_format
 from packshot.models import Compressed, Encoding, Picture, Preset
 
-LOADERS: Final = ("Jpeg", "Png", "Webp", "Nsgif", "Heif")
-ACCEPTED: Final = ("JPEG", "PNG", "WebP", "GIF", "AVIF")
-SIGNATURES: Final = {  # how files begin, so that a refusal can name the format
-    "JPEG": rb"\xff\xd8\xff",
-    "PNG": rb"\x89PNG\r\n\x1a\n",
-    "WebP": rb"RIFF....WEBP",
-    "GIF": rb"GIF8[79]a",
-    "AVIF": rb"....ftyp.{0,60}?avi[fs]",
-    "HEIC": rb"....ftyp(he[iv]|mif1|msf1)",
-    "TIFF": rb"II[*+]\0|MM\0[*+]",
-    "BMP": rb"BM....\0\0\0\0",
-    "SVG": rb"\s*(<\?xml.*|<!--.*|<!DOCTYPE svg.*)?<svg[\s>]",
-    "PDF": rb"%PDF-",
-    "Photoshop": rb"8BPS",
-    "JPEG XL": rb"\xff\x0a|\0\0\0\x0cJXL ",
-    "JPEG 2000": rb"\xff\x4f\xff\x51|\0\0\0\x0cjP  ",
-    "icon": rb"\x00\x00\x01\x00",
-}
+LOADERS: Final = ("Jpeg", "Png", "Webp", "Nsgif", "Heif")  # all others are blocked
 # What libjpeg grumbles about although no pixel is lost; its other warnings are holes in the picture.
 HARMLESS: Final = re.compile(
     r"Adobe color|JFIF revision|SOS param|progression seq|ICC marker|: \d extraneous"
@@ -79,9 +62,7 @@ def render(source: Path, folder: Path, presets: Sequence[Preset], max_pixels: in
     Raises ImageError for what is wrong with the source, OSError when a file cannot be written.
     """
     header = _header(source, max_pixels)
-    width, height = (
-        (header.height, header.width) if _lies_on_its_side(header) else (header.width, header.height)
-    )
+    width, height = _upright(header, (header.width, header.height))
     largest = _fit(width, height, max(preset.pixels for preset in presets))
     image = _decode(source, largest, "warning" if header.get("vips-loader") == "jpegload" else "error")
     made: dict[str, list[Picture]] = {}
@@ -93,37 +74,17 @@ def render(source: Path, folder: Path, presets: Sequence[Preset], max_pixels: in
 
 def _header(source: Path, max_pixels: int) -> pyvips.Image:
     """Read no more than the header, and refuse what must not be decoded."""
-    kind = _kind(source)
+    with source.open("rb") as file:
+        accepted_format(file.read(HEAD_BYTES))
     pyvips.vips_lib.vips_error_clear()  # what earlier files left behind says nothing about this one
     try:
         header = _load(source, "error")
     except pyvips.Error as error:
-        raise ImageDamaged(
-            f"The header of the {kind} file cannot be read: it is damaged or incomplete."
-        ) from error
-    if kind == "AVIF" and header.get("heif-compression") != "av1":
-        raise FormatUnsupported(f"The file calls itself AVIF but is HEIC inside; send {_one_of(ACCEPTED)}.")
+        raise _damage(source, error) from error
     if header.width * header.height > max_pixels:
         size = f"{header.width:,} x {header.height:,} pixels"
         raise ImageTooManyPixels(f"The picture has {size}; no more than {max_pixels:,} in all are taken.")
     return header
-
-
-def _kind(source: Path) -> str:
-    """Return which of the accepted formats the file begins like."""
-    with source.open("rb") as file:
-        head = file.read(1024)
-    kinds = (kind for kind, signature in SIGNATURES.items() if re.match(signature, head, re.DOTALL))
-    kind = next(kinds, None)
-    if kind is None:
-        raise NotAnImage("The file is not a picture, whatever its name or its server says.")
-    if kind not in ACCEPTED:
-        raise FormatUnsupported(f"The picture's format is {kind}; send {_one_of(ACCEPTED)}.")
-    return kind
-
-
-def _one_of(names: Sequence[str]) -> str:
-    return f"{', '.join(names[:-1])} or {names[-1]}"
 
 
 def _load(source: Path, fail_on: str, **options: Any) -> pyvips.Image:  # noqa: ANN401 - libvips checks them
@@ -131,8 +92,10 @@ def _load(source: Path, fail_on: str, **options: Any) -> pyvips.Image:  # noqa: 
     return pyvips.Image.new_from_file(str(source), access="sequential", fail_on=fail_on, **options)
 
 
-def _lies_on_its_side(image: pyvips.Image) -> bool:
-    return bool(image.get_typeof("orientation")) and image.get("orientation") in range(5, 9)
+def _upright(image: pyvips.Image, size: tuple[int, int]) -> tuple[int, int]:
+    """Swap width and height if the picture lies on its side (EXIF orientations 5 to 8)."""
+    lies = image.get_typeof("orientation") and image.get("orientation") in range(5, 9)
+    return (size[1], size[0]) if lies else size
 
 
 def _fit(width: int, height: int, pixels: int) -> tuple[int, int]:
@@ -157,13 +120,11 @@ def _decode(source: Path, size: tuple[int, int], fail_on: str) -> pyvips.Image:
 
 def _reduce(source: Path, size: tuple[int, int], fail_on: str) -> pyvips.Image:
     image = _load(source, fail_on)
-    width, height = reversed(size) if _lies_on_its_side(image) else size
-    if image.get("vips-loader") == "jpegload":
-        # libjpeg halves for free, but coarsely: twice the wanted size must be left for the real filter
-        spare = max(image.width, image.height) // (2 * max(size))
-        image = _load(
-            source, fail_on, shrink=max(halving for halving in (1, 2, 4, 8) if halving <= max(1, spare))
-        )
+    width, height = _upright(image, size)
+    # libjpeg shrinks for free, but coarsely: twice the wanted size must be left for the real filter
+    spare = min(max(image.width, image.height) // (2 * max(size)), image.width, image.height)
+    if spare > 1 and image.get("vips-loader") == "jpegload":
+        image = _load(source, fail_on, shrink=max(shrink for shrink in (2, 4, 8) if shrink <= spare))
     # without a profile in the file, converting to one would cost 280 ms and change nothing
     colours = {"output_profile": "srgb"} if image.get_typeof("icc-profile-data") else {}
     return image.thumbnail_image(width, height=height, size="force", no_rotate=True, **colours).copy_memory()
@@ -172,15 +133,19 @@ def _reduce(source: Path, size: tuple[int, int], fail_on: str) -> pyvips.Image:
 def _damage(source: Path, error: pyvips.Error) -> ImageError:
     if NO_MEMORY.search(str(error)):
         return DecoderCrashed("The picture needs more memory than PACKSHOT_DECODE_MEMORY_BYTES.")
-    percents = [0]
-    # the error does not say how far the decoder came, so watch it fail once more
-    with suppress(pyvips.Error):
-        again = _load(source, "warning")
-        again.set_progress(True)
-        again.signal_connect("eval", lambda _, progress: percents.append(progress.percent))
-        again.avg()
-    far = f" after {percents[-1]} % of it" if percents[-1] else ""
-    return ImageDamaged(f"The picture is damaged or incomplete: decoding it fails{far}.")
+    if "has not been built in" in str(error):
+        return FormatUnsupported(
+            "The file calls itself AVIF, but its picture is coded in another way (HEIC)."
+        )
+    percent = 0
+    with suppress(pyvips.Error):  # it does not say how far the decoder came, so watch it fail once more
+        image = _load(source, "warning")
+        region = pyvips.Region.new(image)
+        for row in range(image.height):
+            region.fetch(0, row, image.width, 1)
+            percent = 100 * row // image.height
+    far = f"only its upper {percent} % can be decoded" if percent else "it cannot be decoded"
+    return ImageDamaged(f"The picture is damaged or incomplete: {far}.")
 
 
 def _strip(image: pyvips.Image) -> pyvips.Image:
@@ -218,7 +183,7 @@ def _encode(image: pyvips.Image, encoding: Encoding) -> bytes:
         case "webp":
             data = image.webpsave_buffer(Q=encoding.quality, effort=encoding.effort, keep=keep)
         case "png":
-            data = image.pngsave_buffer(compression=encoding.effort, keep=keep)
+            data = image.pngsave_buffer(compression=encoding.effort, filter="all", keep=keep)
         case _:
             opaque = image.flatten(background=255) if image.hasalpha() else image
             data = opaque.jpegsave_buffer(Q=encoding.quality, optimize_coding=True, keep=keep)

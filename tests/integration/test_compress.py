@@ -1,0 +1,274 @@
+"""The pool of decoder children, with real processes that are stopped, killed and starved."""
+
+import asyncio
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+from tests.pictures import encode, jpeg, photo, picture
+
+from packshot.compress import Compressor
+from packshot.errors import (
+    DecoderCrashed,
+    DecodeTimeout,
+    ImageDamaged,
+    ImageTooManyPixels,
+)
+from packshot.models import Encoding, Preset
+from packshot.settings import cores, load_settings
+
+PRESETS = (
+    Preset("large", 64, (Encoding("avif", 70, 0), Encoding("jpeg", 80, 0))),
+    Preset("thumb", 16, (Encoding("jpeg", 80, 0),)),
+)
+MEGABYTE = 1_000_000
+
+
+def compressor(*, jobs_per_child: int = 500, **settings: object) -> Compressor:
+    return Compressor(load_settings(**{"workers": 1, **settings}), PRESETS, jobs_per_child=jobs_per_child)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    source = tmp_path / "source"
+    source.write_bytes(jpeg())
+    return source
+
+
+def children(parent: int | None = None) -> list[psutil.Process]:
+    return [
+        child
+        for child in psutil.Process(parent).children()
+        if "packshot.decoder" in " ".join(child.cmdline())
+    ]
+
+
+@contextmanager
+def frozen(child: psutil.Process) -> Iterator[None]:
+    """Stop the child, so that it is certainly at work on whatever it is given."""
+    child.suspend()
+    try:
+        yield
+    finally:
+        if child.is_running():
+            child.resume()
+
+
+async def test_a_file_becomes_renditions_in_the_order_of_the_presets(source: Path, tmp_path: Path) -> None:
+    async with compressor() as pool:
+        compressed = await pool.compress(source, tmp_path)
+
+    assert (compressed.width, compressed.height) == (96, 64)
+    made = [
+        (p.preset, p.format, p.width, p.height, p.path.stat().st_size == p.bytes) for p in compressed.pictures
+    ]
+    assert made == [
+        ("large", "avif", 64, 43, True),
+        ("large", "jpeg", 64, 43, True),
+        ("thumb", "jpeg", 16, 11, True),
+    ]
+
+
+async def test_two_children_make_the_same_bytes(source: Path, tmp_path: Path) -> None:
+    source.write_bytes(encode(photo(), "png"))
+    async with compressor(jobs_per_child=1) as pool:
+        first = [p.path.read_bytes() for p in (await pool.compress(source, tmp_path)).pictures]
+        again = [p.path.read_bytes() for p in (await pool.compress(source, tmp_path)).pictures]
+
+    assert first == again
+
+
+async def test_what_is_wrong_with_a_picture_is_told_in_our_words(source: Path, tmp_path: Path) -> None:
+    source.write_bytes(encode(photo(), "jpeg")[:-500])
+    async with compressor() as pool:
+        with pytest.raises(ImageDamaged, match="damaged or incomplete"):
+            await pool.compress(source, tmp_path)
+
+        source.write_bytes(jpeg())
+        assert await pool.compress(source, tmp_path)
+
+
+async def test_the_limit_of_pixels_is_the_setting(source: Path, tmp_path: Path) -> None:
+    async with compressor(max_pixels=96 * 64 - 1) as pool:
+        with pytest.raises(ImageTooManyPixels):
+            await pool.compress(source, tmp_path)
+
+
+async def test_relative_paths_are_ours_not_the_childs(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with compressor() as pool:
+        assert await pool.compress(Path(source.name), Path())
+
+
+async def test_no_child_is_started_before_the_first_picture() -> None:
+    async with compressor():
+        assert children() == []
+
+
+async def test_there_are_no_more_children_than_workers_and_cores(source: Path, tmp_path: Path) -> None:
+    for workers, expected in ((1, 1), (100, cores())):
+        async with compressor(workers=workers) as pool:
+            await asyncio.gather(*(pool.compress(source, tmp_path) for _ in range(2 * cores())))
+            assert len(children()) == expected
+
+
+async def test_a_killed_child_costs_one_picture_and_spares_the_one_that_waits(
+    source: Path, tmp_path: Path
+) -> None:
+    async with compressor() as pool:
+        await pool.compress(source, tmp_path)
+        (child,) = children()
+        with frozen(child):
+            victim = asyncio.create_task(pool.compress(source, tmp_path))
+            waiting = asyncio.create_task(pool.compress(source, tmp_path))
+            await asyncio.sleep(0)
+            child.kill()
+
+            with pytest.raises(DecoderCrashed, match="SIGKILL"):
+                await victim
+        assert await waiting
+        assert children() != [child]
+
+
+async def test_a_child_that_died_at_rest_costs_nothing(source: Path, tmp_path: Path) -> None:
+    async with compressor() as pool:
+        await pool.compress(source, tmp_path)
+        (child,) = children()
+        child.kill()
+        while psutil.pid_exists(child.pid):  # noqa: ASYNC110 - no event tells that it was buried
+            await asyncio.sleep(0.001)
+
+        assert await pool.compress(source, tmp_path)
+
+
+async def test_a_child_that_takes_too_long_is_killed_and_replaced(source: Path, tmp_path: Path) -> None:
+    async with compressor(decode_seconds=0.3) as pool:
+        await pool.compress(source, tmp_path)
+        (child,) = children()
+        with frozen(child), pytest.raises(DecodeTimeout, match=r"longer than 0\.3 seconds"):
+            await pool.compress(source, tmp_path)
+
+        assert not child.is_running()
+        assert await pool.compress(source, tmp_path)
+
+
+async def test_a_cancelled_picture_leaves_no_late_answer_behind(source: Path, tmp_path: Path) -> None:
+    async with compressor() as pool:
+        await pool.compress(source, tmp_path)
+        (child,) = children()
+        with frozen(child):
+            cancelled = asyncio.create_task(pool.compress(source, tmp_path))
+            await asyncio.sleep(0)
+            cancelled.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await cancelled
+        assert not child.is_running()
+
+        source.write_bytes(encode(picture(30, 20), "png"))
+        assert (await pool.compress(source, tmp_path)).width == 30
+
+
+async def test_a_child_is_replaced_after_its_share_of_jobs(source: Path, tmp_path: Path) -> None:
+    pids = []
+    async with compressor(jobs_per_child=2) as pool:
+        for _ in range(3):
+            await pool.compress(source, tmp_path)
+            pids += [child.pid for child in children()]
+
+    assert len(pids) == 2  # after the second job the first child is gone
+    assert pids[0] != pids[1]
+
+
+async def test_a_picture_cannot_take_all_memory(source: Path, tmp_path: Path) -> None:
+    deep = (picture(3000, 3000).cast("ushort") * 257).cast("ushort").copy(interpretation="rgb16")
+    source.write_bytes(encode(deep, "png", interlace=True, compression=1))
+
+    async with compressor(decode_memory_bytes=100 * MEGABYTE) as pool:
+        with pytest.raises(DecoderCrashed, match="memory"):
+            await pool.compress(source, tmp_path)
+        source.write_bytes(jpeg())
+        assert await pool.compress(source, tmp_path)
+
+
+async def test_the_child_limits_itself(source: Path, tmp_path: Path) -> None:
+    async with compressor(decode_memory_bytes=900 * MEGABYTE, decode_seconds=20) as pool:
+        await pool.compress(source, tmp_path)
+        (child,) = children()
+
+        assert resource.prlimit(child.pid, resource.RLIMIT_AS)[0] == 900 * MEGABYTE
+        assert 40 <= resource.prlimit(child.pid, resource.RLIMIT_CPU)[0] <= 45
+        assert resource.prlimit(child.pid, resource.RLIMIT_FSIZE)[0] == 200 * MEGABYTE
+        assert resource.prlimit(child.pid, resource.RLIMIT_CORE)[0] == 0
+
+
+async def test_the_child_knows_no_secrets_and_no_open_files(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PACKSHOT_DATABASE_URL", "postgresql://user:secret@host/db")
+    async with compressor() as pool:
+        with source.open():
+            await pool.compress(source, tmp_path)
+        (child,) = children()
+
+        assert not [
+            name for name in child.environ() if not name.startswith(("VIPS_", "MALLOC_", "PYTHONPATH"))
+        ]
+        assert child.open_files() == []
+
+
+async def test_ctrl_c_in_a_terminal_does_not_reach_the_child(source: Path, tmp_path: Path) -> None:
+    async with compressor() as pool:
+        await pool.compress(source, tmp_path)
+        (child,) = children()
+
+        assert os.getsid(child.pid) != os.getsid(0)
+
+
+async def test_closing_leaves_no_child_behind(source: Path, tmp_path: Path) -> None:
+    async with compressor(workers=2) as pool:
+        await asyncio.gather(*(pool.compress(source, tmp_path) for _ in range(2)))
+        left = children()
+        left[0].suspend()
+
+    assert left
+    assert not [child for child in left if child.is_running()]
+
+
+PARENT = """
+import asyncio, sys
+from pathlib import Path
+from packshot.compress import Compressor
+from packshot.presets import load_presets
+from packshot.settings import Settings
+
+async def main():
+    async with Compressor(Settings(), load_presets(None)) as pool:
+        await pool.compress(Path(sys.argv[1]), Path(sys.argv[2]))
+        print("ready", flush=True)
+        await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("state", ["at rest", "in mid-job"])
+def test_a_child_dies_with_its_parent(state: str, source: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", PARENT, str(source), str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as parent:  # noqa: S603 - our own text
+        assert parent.stdout
+        assert parent.stdout.readline() == b"ready\n"
+        (child,) = children(parent.pid)
+        if state == "in mid-job":
+            child.suspend()  # so it cannot read that its stdin has ended
+        parent.send_signal(signal.SIGKILL)
+
+    assert psutil.wait_procs([child], timeout=10)[1] == []
