@@ -128,6 +128,8 @@ class Exchange:
     writer: asyncio.StreamWriter
 
     async def send(self, data: bytes) -> None:
+        if self.writer.is_closing():  # uvloop's transports do not take this silently
+            self.hang_up()
         self.writer.write(data)
         await self.writer.drain()
 

@@ -53,8 +53,7 @@ from packshot.settings import Settings
 
 HEADERS: Final = {
     "User-Agent": f"Packshot/{__version__} (product image fetcher)",
-    # The formats that shops keep their originals in come first: a server that converts on the fly
-    # should not send us a second-hand WebP or AVIF.
+    # Originals first: a server that converts on the fly should not send us a second-hand WebP or AVIF.
     "Accept": "image/jpeg,image/png,image/gif,image/webp;q=0.8,image/avif;q=0.8,*/*;q=0.1",
     "Accept-Encoding": "identity",
 }
@@ -108,8 +107,8 @@ class Downloader:
             async with asyncio.timeout(self._settings.download_seconds):
                 return await self._follow(url, to)
         except TimeoutError as error:
-            seconds = self._settings.download_seconds
-            raise SourceTimeout(f"The file had not arrived after {seconds:g} seconds.") from error
+            limit = f"{self._settings.download_seconds:g} seconds"
+            raise SourceTimeout(f"The file had not arrived after {limit}.") from error
 
     async def _follow(self, url: str, to: Path) -> Source:
         hop = _request_url(check_url(url))
@@ -138,7 +137,7 @@ class Downloader:
             raise reason
         body = _Body(response, self._settings)
         head = await body.read_head()
-        picture_format = accepted_format(head)  # before its length: nobody should shrink a video for us
+        picture_format = accepted_format(head[:HEAD_BYTES])  # first: nobody should shrink a video for us
         body.expect(response.content_length or 0)
         sha256 = hashlib.sha256()
         with _our_file(to) as file:
@@ -277,9 +276,8 @@ def _request_url(parts: SplitResult) -> URL:
 
 def _explain(error: aiohttp.ClientError, host: str) -> PackshotError:
     """Say in our words why there is no answer from `host`."""
-    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, _Refused):
-        reason = error.os_error.reason
-        return type(reason)(f"{host}: {reason}")
+    if isinstance(refused := error.__cause__, _Refused):
+        return type(refused.reason)(f"{host}: {refused.reason}")
     if isinstance(error, aiohttp.InvalidURL):
         return UrlInvalid(f"{host} is neither a host name nor an address in its usual form.")
     if (number := _system_error(error)) in _OUR_LIMITS:

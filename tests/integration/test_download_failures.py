@@ -189,14 +189,15 @@ async def test_running_out_of_file_descriptors_is_our_fault(supplier: Supplier, 
 
 
 async def test_no_habit_leaves_anything_open(supplier: Supplier, to: Path) -> None:
+    before = open_files()
     async with downloader(download_seconds=0.2, max_source_bytes=100_000) as one:
-        await asyncio.gather(*[one.download(supplier.url("/shoe.png"), to) for _ in range(2)])
-        before = open_files()
         urls = [supplier.url(f"/{habit}/200") for habit in HABITS]
         await asyncio.gather(*[one.download(url, to) for url in urls], return_exceptions=True)
     await supplier.__aexit__()
 
-    assert open_files() < before
+    async with asyncio.timeout(5):
+        while open_files() >= before:  # noqa: ASYNC110 - nobody tells when the loop has closed a socket
+            await asyncio.sleep(0.01)
 
 
 @contextmanager
@@ -216,7 +217,17 @@ def self_signed(folder: Path) -> SSLContext:
     if not (openssl := shutil.which("openssl")):
         pytest.skip("needs openssl to make a certificate")
     key, certificate = folder / "key.pem", folder / "certificate.pem"
-    options = ["-newkey", "rsa:2048", "-nodes", "-subj", "/CN=shop.example", "-days", "1"]
+    options = [
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-subj",
+        "/CN=shop.example",
+        "-days",
+        "1",
+    ]
     command = [openssl, "req", "-x509", *options, "-keyout", str(key), "-out", str(certificate)]
     subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - our own words only
     context = SSLContext(PROTOCOL_TLS_SERVER)
