@@ -161,7 +161,7 @@ async def _find(cluster: Cluster) -> _Server | None:
 async def _start(cluster: Cluster) -> _Server | None:
     """Start a server and wait for it; None if it ends before it is ready."""
     pid = await asyncio.to_thread(_launch, cluster)
-    while _is_postmaster(pid, cluster):
+    while _is_alive(pid):
         if server := await _find(cluster):
             return server
         await asyncio.sleep(POLL_SECONDS)
@@ -189,6 +189,15 @@ def _is_postmaster(pid: int, cluster: Cluster) -> bool:
     except OSError:
         return False
     return os.fsencode(cluster.data) in command.split(b"\0")
+
+
+def _is_alive(pid: int) -> bool:
+    """Tell whether the process has not ended; a zombie has, even if nobody takes note of it."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
 
 
 def _launch(cluster: Cluster) -> int:
