@@ -31,35 +31,37 @@ class MemoryBroker:
         self._capacity = capacity
         self._hints: deque[Hint] = deque()
         self._changed = asyncio.Condition()
-        self._open = False
+        self._is_taken_from = False
+        self._is_closed = False
 
     def room(self) -> int:
         """Ask for more when half empty: one query for a batch, not one for each image."""
-        room = self._capacity - len(self._hints) if self._open else 0
+        room = self._capacity - len(self._hints) if self._is_taken_from else 0
         return room if 2 * room >= self._capacity else 0
 
     async def publish(self, hints: Sequence[Hint]) -> None:
         """Queue all of the hints, or none and raise ServiceUnavailable."""
         async with self._changed:
-            if not self._open or len(self._hints) + len(hints) > self._capacity:
+            if not self._is_taken_from or len(self._hints) + len(hints) > self._capacity:
                 raise ServiceUnavailable("The queue in this process is closed or full.")
             self._hints.extend(hints)
             self._changed.notify_all()
 
     async def deliveries(self) -> AsyncIterator[MemoryDelivery]:
         """Yield hints in the order they came, until `close`."""
-        self._open = True
+        self._is_taken_from = not self._is_closed
         while True:
             async with self._changed:
-                await self._changed.wait_for(lambda: self._hints or not self._open)
-                if not self._open:
+                await self._changed.wait_for(lambda: self._hints or self._is_closed)
+                if self._is_closed:
                     return
                 hint = self._hints.popleft()
             yield MemoryDelivery(hint.image_id)
 
     async def close(self) -> None:
-        """Drop what is queued and end the deliveries."""
+        """Drop what is queued and end the deliveries, also those that somebody asks for later."""
         async with self._changed:
-            self._open = False
+            self._is_closed = True
+            self._is_taken_from = False
             self._hints.clear()
             self._changed.notify_all()
