@@ -30,8 +30,12 @@ class LocalStore:
 
     async def get(self, key: str) -> bytes:
         """Read the whole file."""
+        path = self._path(key)
         with _translated():
-            return await asyncio.to_thread(self._path(key).read_bytes)
+            try:
+                return await asyncio.to_thread(path.read_bytes)
+            except FileNotFoundError as error:
+                raise NotFound(f"The store has no file {key}.") from error
 
     async def delete(self, key: str) -> None:
         """Remove the file; its folders stay."""
@@ -62,7 +66,7 @@ def _copy(file: Path, path: Path) -> None:
     """Cross to another file system; a half-made copy has a name that no key can have."""
     with NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as copy:
         try:
-            shutil.copyfile(file, copy.name)
+            shutil.copy(file, copy.name)
             _flush(Path(copy.name))
             Path(copy.name).rename(path)
         except BaseException:
@@ -83,7 +87,5 @@ def _flush(path: Path) -> None:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except FileNotFoundError as error:
-        raise NotFound(f"There is no file {error.filename}.") from error
     except OSError as error:
         raise ServiceUnavailable(f"The store cannot be used: {error}") from error
