@@ -79,7 +79,7 @@ class Filters:
 
     def conditions(self) -> dict[str, object]:
         """Return SQL with one `{}` for its parameter, and the parameter, of each filter in use."""
-        name = self.product_name and f"%{_escape_like(self.product_name)}%"
+        name = None if self.product_name is None else f"%{_escape_like(self.product_name)}%"
         wanted = {
             "p.user_id = {}": self.user_id,
             "p.product_price >= {}": self.min_price,

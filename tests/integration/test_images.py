@@ -21,7 +21,7 @@ from packshot.database import Database
 from packshot.errors import Conflict, NotFound, PackshotError, StaleClaim
 from packshot.images import Images
 from packshot.lifecycle import MOVES, GiveUp, ImageState, Release, Retry
-from packshot.models import Claim, Rendered
+from packshot.models import Claim
 
 LATER: Final = Retry(3600, "source_timeout", "Too slow.")
 NOW: Final = Retry(0, "source_timeout", "Too slow.")
@@ -255,46 +255,6 @@ async def test_all_failures_of_one_kind_can_be_retried_together(images: Images) 
 
     assert await images.requeue_failed() == 1
     assert await state_of(images, gone.image_id) == "pending"
-
-
-async def a_twin_of(images: Images, data: bytes, keys: list[str]) -> Rendered | None:
-    claim = await claimed(images, await an_image(images))
-    return await images.note_source(claim, a_source(data), keys)
-
-
-async def test_the_first_of_two_twins_has_the_work(images: Images) -> None:
-    assert await a_twin_of(images, b"shoe", keys_of(a_source(b"shoe"))) is None
-
-
-async def test_the_second_of_two_twins_gets_the_renditions(images: Images) -> None:
-    source = a_source(b"shoe")
-    await finish(images, await claimed(images, await an_image(images)), b"shoe")
-
-    assert await a_twin_of(images, b"shoe", keys_of(source)) == renditions_of(source)
-
-
-async def test_renditions_come_in_the_order_they_are_asked_for(images: Images) -> None:
-    await finish(images, await claimed(images, await an_image(images)), b"shoe")
-    backwards = keys_of(a_source(b"shoe"))[::-1]
-
-    twin = await a_twin_of(images, b"shoe", backwards)
-
-    assert twin
-    assert [rendition.key for rendition in twin.renditions] == backwards
-
-
-async def test_with_a_new_preset_a_twin_is_made_anew(images: Images) -> None:
-    await finish(images, await claimed(images, await an_image(images)), b"shoe")
-    keys = keys_of(a_source(b"shoe"))
-    new = keys[0].replace("large", "small")
-
-    assert await a_twin_of(images, b"shoe", [*keys, new]) is None
-
-
-async def test_other_bytes_are_no_twin(images: Images) -> None:
-    await finish(images, await claimed(images, await an_image(images)), b"shoe")
-
-    assert await a_twin_of(images, b"boot", keys_of(a_source(b"boot"))) is None
 
 
 async def test_noting_the_source_renews_the_lease(database: Database, images: Images) -> None:
