@@ -5,6 +5,9 @@ PYTHON_IN_VENV := .venv/bin/python
 RUN_READY := .venv/.run-ready
 DEV_READY := .venv/.dev-ready
 
+# Inside, because a home is not always there or writable (containers, CI).
+export UV_CACHE_DIR ?= .venv/.cache
+
 .PHONY: help run demo test check bench format lock clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory

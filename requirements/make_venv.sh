@@ -33,7 +33,8 @@ fi
 
 echo "Making .venv with $("$python" --version); the first time this takes half a minute"
 "$python" -m venv --clear .venv
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-cache-dir \
+    --require-hashes -r requirements/uv.txt
 
 # Relative paths, so that a folder with spaces may hold it, and may be moved.
 for site_packages in .venv/lib/python3*/site-packages; do
