@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 import pyvips
+from tests.pictures import encode, hevc_that_calls_itself_avif, photo, picture, png_of_claimed_size
 
 from packshot.decoder import render
 from packshot.errors import FormatUnsupported, ImageDamaged, ImageTooManyPixels, NotAnImage
 from packshot.models import Compressed, Encoding, Preset
-from tests.pictures import encode, hevc_that_calls_itself_avif, photo, picture, png_of_claimed_size
 
 PRESETS = (Preset("large", 200, (Encoding("jpeg", 80, 0),)),)
 FIVE_CUTS = (0.1, 0.4, 0.7, 0.95, 0.995)

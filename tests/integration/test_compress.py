@@ -35,6 +35,12 @@ def compressor(*, jobs_per_child: int = 500, **settings: object) -> Compressor:
     return Compressor(load_settings(**{"workers": 1, **settings}), PRESETS, jobs_per_child=jobs_per_child)
 
 
+@pytest.fixture(scope="module", params=[False, True], ids=["asyncio", "uvloop"])
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
+    """Both event loops, because each has its own way with processes."""
+    return ("asyncio", {"use_uvloop": request.param})
+
+
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     source = tmp_path / "source"
@@ -85,6 +91,13 @@ async def test_two_children_make_the_same_bytes(source: Path, tmp_path: Path) ->
     assert first == again
 
 
+async def test_a_child_sees_each_file_as_it_is_now(source: Path, tmp_path: Path) -> None:
+    async with compressor() as pool:
+        assert (await pool.compress(source, tmp_path)).width == 96
+        source.write_bytes(jpeg(30, 20))
+        assert (await pool.compress(source, tmp_path)).width == 30
+
+
 async def test_what_is_wrong_with_a_picture_is_told_in_our_words(source: Path, tmp_path: Path) -> None:
     source.write_bytes(encode(photo(), "jpeg")[:-500])
     async with compressor() as pool:
@@ -106,7 +119,9 @@ async def test_relative_paths_are_ours_not_the_childs(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     async with compressor() as pool:
-        assert await pool.compress(Path(source.name), Path())
+        compressed = await pool.compress(Path(source.name), Path())
+
+    assert [p.path.stat().st_size for p in compressed.pictures] == [p.bytes for p in compressed.pictures]
 
 
 async def test_no_child_is_started_before_the_first_picture() -> None:
