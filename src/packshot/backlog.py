@@ -24,9 +24,23 @@ PUBLISH_DUE: Final = """
       FROM due WHERE images.image_id = due.image_id
     RETURNING images.product_id, images.image_id"""
 
+# Rows that somebody moves or edits at this moment are passed over: waiting for several of them, in
+# an order of our own, is how deadlocks are made. What is passed over now is found the next time.
 FORGET_PUBLISHED: Final = """
-    UPDATE images SET published_at = NULL
-     WHERE state = 'pending' AND published_at <= now() - make_interval(secs => $1)"""
+    WITH old AS MATERIALIZED (
+        SELECT image_id FROM images
+         WHERE state = 'pending' AND published_at <= now() - make_interval(secs => $1)
+           FOR UPDATE SKIP LOCKED
+    )
+    UPDATE images SET published_at = NULL FROM old WHERE images.image_id = old.image_id"""
+
+UNPUBLISH: Final = """
+    WITH refused AS MATERIALIZED (
+        SELECT image_id FROM images
+         WHERE state = 'pending' AND image_id = ANY($1)
+           FOR UPDATE SKIP LOCKED
+    )
+    UPDATE images SET published_at = NULL FROM refused WHERE images.image_id = refused.image_id"""
 
 # A worker is gone when its neighbour says so, or when it has been silent for too long. The image
 # comes back later with every loss: if it is what kills workers, others go first.
@@ -75,8 +89,7 @@ class Backlog:
 
     async def unpublish(self, hints: Collection[Hint]) -> None:
         """Take back the mark: the broker did not accept these."""
-        sql = "UPDATE images SET published_at = NULL WHERE state = 'pending' AND image_id = ANY($1)"
-        await self._database.execute(sql, [hint.image_id for hint in hints])
+        await self._database.execute(UNPUBLISH, [hint.image_id for hint in hints])
 
     async def forget_published(self, older_than_seconds: float) -> None:
         """Make images due for publishing again whose message is that old: it may be lost."""

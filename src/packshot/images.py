@@ -3,7 +3,8 @@ The moves of an image's row, as `lifecycle` draws them. Each is one guarded UPDA
 
 A worker's move names its claim, (image_id, attempt): when the image was taken over, finished or
 removed in the meantime, no row matches and StaleClaim is raised. Times are the database's.
-Locks are taken in one order, product then image, so that two moves never wait for each other.
+Locks are taken in one order, the product and then its images by their ids, so that two moves never
+wait for each other.
 """
 
 from collections.abc import Mapping, Sequence
@@ -96,6 +97,15 @@ REQUEUE: Final = """
            error_code = NULL, error_message = NULL, updated_at = now()
      WHERE state = 'failed'"""
 
+REQUEUE_FAILED: Final = f"""
+    WITH wanted AS MATERIALIZED (
+        SELECT image_id FROM images
+         WHERE state = 'failed' AND ($2::text IS NULL OR error_code = $2)
+         ORDER BY image_id FOR UPDATE
+    )
+    {REQUEUE} AND image_id IN (SELECT image_id FROM wanted)
+    RETURNING image_id"""  # noqa: S608 - put together from constants
+
 
 class Images:
     """The rows of images, moved on behalf of one worker."""
@@ -185,8 +195,7 @@ class Images:
 
     async def requeue_failed(self, code: str | None = None) -> int:
         """Give every failed image, or those with this error code, new attempts; return how many."""
-        sql = f"{REQUEUE} AND ($2::text IS NULL OR error_code = $2) RETURNING image_id"
-        return len(await self._database.fetch(sql, self._max_attempts, code))
+        return len(await self._database.fetch(REQUEUE_FAILED, self._max_attempts, code))
 
     async def _give_back(
         self, claim: Claim, delay_seconds: float, extra_attempts: int, code: str | None, message: str | None
