@@ -212,8 +212,10 @@ async def stalls(exchange: Exchange) -> None:
 
 
 async def takes_its_time(exchange: Exchange) -> None:
-    """A picture in forty pieces: slow, but never as slow as a drip."""
-    await exchange.answer(200, JPEG_BEGINS, content_length=len(JPEG_BEGINS) + 40_000)
+    """A picture in pieces, the first of one byte: slow, but never as slow as a drip."""
+    await exchange.answer(200, JPEG_BEGINS[:1], content_length=len(JPEG_BEGINS) + 40_000)
+    await asyncio.sleep(DRIP_SECONDS)
+    await exchange.send(JPEG_BEGINS[1:])
     for _ in range(40):
         await exchange.send(b"\0" * 1000)
         await asyncio.sleep(DRIP_SECONDS)

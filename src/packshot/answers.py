@@ -14,7 +14,7 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from re import fullmatch
 from typing import Final
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from packshot.errors import (
     ImageError,
@@ -72,12 +72,13 @@ def redirect_target(url: str, status: int, location: str) -> str:
     Spaces are forgiven here, as browsers do: the supplier wrote the URL that we got, but not the
     software that answers. Raises SourceRejected if there is no target, UrlInvalid if it is no URL.
     """
+    host = urlsplit(url).hostname
     if not location:
-        raise SourceRejected(f"{url} answers {_spoken(status)} without saying where to go.")
+        raise SourceRejected(f"{host} answers {_spoken(status)} without saying where to go.")
     try:
         return urljoin(url, location.strip().replace(" ", "%20"))
     except ValueError as error:
-        raise UrlInvalid(f"{url} redirects to something that is not a URL.") from error
+        raise UrlInvalid(f"{host} redirects to something that is not a URL.") from error
 
 
 def _spoken(status: int) -> str:

@@ -162,6 +162,14 @@ async def test_a_server_that_thinks_for_ever_runs_out_of_time(supplier: Supplier
     assert "after 0.1 seconds" in str(error)
 
 
+async def test_nobody_waits_for_somebody_elses_server(supplier: Supplier, to: Path) -> None:
+    async with downloader() as one, asyncio.TaskGroup() as group:
+        hanging = [group.create_task(one.download(supplier.url("/hang"), to)) for _ in range(100)]
+        assert await group.create_task(one.download(supplier.url("/shoe.png"), to))
+        for download in hanging:
+            download.cancel()
+
+
 async def test_headers_that_drip_run_out_of_time(supplier: Supplier, to: Path) -> None:
     assert isinstance(await failure(supplier.url("/slow-headers"), to, download_seconds=0.1), SourceTimeout)
 

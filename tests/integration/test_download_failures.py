@@ -120,6 +120,15 @@ async def test_a_name_that_nobody_knows_is_named(to: Path, monkeypatch: pytest.M
     assert str(error) == "shop.example is not known to the DNS."
 
 
+@pytest.mark.parametrize(
+    ("host", "kind"), [("sh\u200bop.example", UrlInvalid), ("\u2488\u2488.example", SourceUnavailable)]
+)
+async def test_a_name_that_no_name_server_can_be_asked_for_is_an_error_too(
+    to: Path, host: str, kind: type[ImageError]
+) -> None:
+    assert type(await failure(f"http://{host}/shoe.png", to)) is kind
+
+
 async def test_a_server_that_is_not_encrypted_cannot_be_asked_as_if_it_were(to: Path) -> None:
     async def speak_plainly(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")

@@ -12,6 +12,7 @@ from tests.fetching import BOTH_LOOPS, HERE, downloader, failure, fetch
 from tests.supplier import PICTURE, Supplier
 
 from packshot.errors import AddressForbidden, ConfigError, SourceUnavailable, UrlInvalid
+from packshot.models import Source
 
 NEXT_DOOR = "127.0.0.2"  # somebody else on this machine, whom nobody allowed
 
@@ -208,17 +209,59 @@ async def test_an_international_host_name_is_asked_for_in_its_ascii_form(
     assert supplier.requests[0].headers["Host"] == f"xn--bcher-kva.example:{supplier.port}"
 
 
+async def test_every_address_of_an_allowed_name_is_tried(
+    supplier: Supplier, next_door: Supplier, names: dict[str, list[str]], to: Path
+) -> None:
+    names["images.internal"] = [f"{HERE} {NEXT_DOOR}"]
+    await supplier.__aexit__()
+
+    url = next_door.url("/shoe.png", host="images.internal")
+    assert await fetch(url, to, allow_sources=(HERE, "images.internal"))
+
+
+@pytest.mark.parametrize(("down", "found"), [(7, True), (8, False)])
+async def test_no_more_than_eight_addresses_of_a_name_are_tried(
+    next_door: Supplier, names: dict[str, list[str]], to: Path, down: int, *, found: bool
+) -> None:
+    names["shop.example"] = [" ".join([*(f"127.0.1.{n}" for n in range(down)), NEXT_DOOR])]
+
+    url = next_door.url("/shoe.png", host="shop.example")
+    async with downloader(allow_sources=("127.0.0.0/8",)) as one:
+        answers = await asyncio.gather(one.download(url, to), return_exceptions=True)
+
+    assert isinstance(answers[0], Source) is found
+
+
 async def test_lookups_that_hang_leave_the_threads_of_everybody_else_alone(
     to: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer = threading.Event()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answer.wait() and [])
+    everybody = threading.Barrier(41, timeout=5)
 
-    async with downloader(workers=40) as one, asyncio.TaskGroup() as group:
-        hanging = [
-            group.create_task(one.download(f"http://shop{n}.example/", to / str(n))) for n in range(40)
-        ]
-        await asyncio.to_thread(lambda: None)
-        for task in hanging:
-            task.cancel()
-        answer.set()
+    def hang(*_: object, **__: object) -> None:
+        everybody.wait()
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    async with downloader(workers=40) as one:
+        lookups = [one.download(f"http://shop{n}.example/", to) for n in range(40)]
+        answers = await asyncio.gather(*lookups, asyncio.to_thread(everybody.wait), return_exceptions=True)
+
+    assert [type(answer) for answer in answers] == [SourceUnavailable] * 40 + [int]
+
+
+async def test_a_lookup_that_hangs_does_not_hold_up_the_end(
+    to: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_go, gone = threading.Event(), threading.Event()
+
+    def hang(*_: object, **__: object) -> None:
+        may_go.wait(5)
+        gone.set()
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    await failure("http://shop.example/", to, download_seconds=0.1)
+
+    assert not gone.is_set()
+    may_go.set()
+    assert gone.wait(5)

@@ -106,10 +106,12 @@ def test_a_redirect_leads_where_its_location_says(location: str, target: str) ->
 
 
 def test_a_redirect_to_nowhere_is_a_mistake_of_the_server() -> None:
-    with pytest.raises(SourceRejected, match=r"answers 302 \(Found\) without saying where to go"):
+    with pytest.raises(
+        SourceRejected, match=r"^shop.example answers 302 \(Found\) without"
+    ):
         redirect_target("http://shop.example/", 302, "")
 
 
 def test_a_redirect_to_nonsense_is_refused() -> None:
-    with pytest.raises(UrlInvalid, match="not a URL"):
+    with pytest.raises(UrlInvalid, match=r"^shop.example .* not a URL"):
         redirect_target("http://shop.example/", 302, "http://[::1")
