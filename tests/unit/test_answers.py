@@ -106,9 +106,7 @@ def test_a_redirect_leads_where_its_location_says(location: str, target: str) ->
 
 
 def test_a_redirect_to_nowhere_is_a_mistake_of_the_server() -> None:
-    with pytest.raises(
-        SourceRejected, match=r"^shop.example answers 302 \(Found\) without"
-    ):
+    with pytest.raises(SourceRejected, match=r"^shop.example answers 302 \(Found\) without"):
         redirect_target("http://shop.example/", 302, "")
 
 
