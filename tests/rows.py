@@ -78,10 +78,9 @@ async def move_time(database: Database, column: str, seconds: float, image_id: i
     await database.execute(f"{sql} WHERE $2::bigint IS NULL OR image_id = $2", seconds, image_id)
 
 
-async def somebody_waits(database: Database) -> bool:
-    """Tell whether a session waits for a lock."""
-    sql = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    return bool(await database.fetch(sql))
+async def somebody_waits(database: Database, how_many: int = 1) -> bool:
+    """Tell whether that many sessions wait for a lock."""
+    return len(await database.fetch("SELECT FROM pg_locks WHERE NOT granted")) == how_many
 
 
 async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:

@@ -41,7 +41,7 @@ class Collector:
 
     async def _collect(self, source: str, keys: Collection[str]) -> None:
         async with self._database.locked(source) as connection:
-            if await connection.fetch_row(IS_WANTED, source):
+            if await connection.fetch_row(IS_WANTED, source) is not None:  # a row of no columns is false
                 return
             rows = await connection.fetch(FORGET_RENDITIONS, source)
             for key in {*keys, *(row["key"] for row in rows)}:

@@ -22,10 +22,15 @@ from packshot.errors import ConfigError, ServiceUnavailable
 from packshot.models import Worker
 
 LOCK_NAME: Final = "lock"
+DESKS: Final = "????????-????-????-????-????????????"  # other files in there are none of our business
 
 HEARTBEAT: Final = """
     INSERT INTO workers (worker_id, host, pid, slots) VALUES ($1, $2, $3, $4)
     ON CONFLICT (worker_id) DO UPDATE SET last_seen = now()"""
+
+FORGET: Final = """
+    DELETE FROM workers
+     WHERE worker_id = ANY($1) OR last_seen < now() - interval '1 day'"""
 
 
 class Workers:
@@ -39,8 +44,8 @@ class Workers:
         await self._database.execute(HEARTBEAT, *astuple(worker))
 
     async def forget(self, worker_ids: Collection[UUID]) -> None:
-        """Remove workers that are gone."""
-        await self._database.execute("DELETE FROM workers WHERE worker_id = ANY($1)", worker_ids)
+        """Remove workers that are gone, and those that nobody has seen for a day."""
+        await self._database.execute(FORGET, worker_ids)
 
 
 class Desk:
@@ -92,8 +97,8 @@ class Desk:
 
     def dead_neighbours(self) -> list[UUID]:
         """Return the workers whose folder is left and whose lock is free."""
-        neighbours = (folder for folder in self._root.iterdir() if not folder.name.startswith("new-"))
-        return [UUID(folder.name) for folder in neighbours if not _is_locked(folder / LOCK_NAME)]
+        desks = self._root.glob(DESKS)
+        return [UUID(desk.name) for desk in desks if not _is_locked(desk / LOCK_NAME)]
 
     def clear(self, worker_ids: Collection[UUID]) -> None:
         """Remove the folders of dead neighbours."""

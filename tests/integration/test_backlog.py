@@ -152,14 +152,10 @@ async def test_retrying_everything_during_an_edit_ends_well(
         retrying = asyncio.create_task(images.requeue_failed())
         await eventually(lambda: somebody_waits(database))
         editing = asyncio.create_task(products.change(product_id, {"product_price": Decimal(1)}))
-        await eventually(lambda: two_wait(database))
+        await eventually(lambda: somebody_waits(database, 2))
 
     assert await retrying == 2
     await editing
-
-
-async def two_wait(database: Database) -> bool:
-    return len(await database.fetch("SELECT FROM pg_locks WHERE NOT granted")) == 2
 
 
 async def test_the_summary_counts_everything(
