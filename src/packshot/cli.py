@@ -5,7 +5,6 @@ Exit codes: 0 done, 1 something failed (an image, the database), 2 the settings 
 """
 
 import asyncio
-import os
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -114,7 +113,9 @@ def status(
 
 @cli.command()
 def retry(
-    image_ids: Annotated[list[int] | None, typer.Argument(help="Failed images.")] = None,
+    image_ids: Annotated[
+        list[int] | None, typer.Argument(help="Failed images.", min=1, max=2**63 - 1)
+    ] = None,
     *,
     every: Annotated[bool, typer.Option("--all", help="Every failed image.")] = False,
     code: Annotated[str | None, typer.Option(help="Every image that failed with this code.")] = None,
@@ -148,9 +149,6 @@ def main() -> None:
         _fail(str(error), code=1)
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:  # `packshot status | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
 
 
 def _run_daemon(*, api: bool, worker: bool) -> None:

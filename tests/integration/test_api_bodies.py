@@ -1,0 +1,149 @@
+"""What every request passes: bodies that are JSON whatever they are called, and limits."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from httpx import AsyncClient
+from tests.shop import URL, a_product, problem_in, wrong_fields
+
+BODY = b'{"image_url": "https://example.com/image.jpg"}'
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"content-type": "application/x-www-form-urlencoded"},  # what curl -d says
+        {"content-type": "text/plain;charset=UTF-8"},  # what a browser's fetch says
+        {"content-type": "multipart/form-data; boundary=x"},
+        {"content-type": "application/json"},
+        {"content-type": "no such type"},
+        {"content-type": ""},
+        {},
+    ],
+)
+async def test_a_body_is_json_whatever_it_is_called(api: AsyncClient, headers: dict[str, str]) -> None:
+    answer = await api.post("/process-image", content=BODY, headers=headers)
+
+    assert answer.status_code == 202
+    assert answer.json()["source_url"] == "https://example.com/image.jpg"
+
+
+async def test_a_byte_order_mark_before_a_body_does_no_harm(api: AsyncClient) -> None:
+    assert (await api.post("/process-image", content=b"\xef\xbb\xbf" + BODY)).status_code == 202
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"image_url=https%3A%2F%2Fexample.com",
+        b"{'image_url': 1}",
+        b'{"image_url": NaN}',
+        b'{"image_url": -Infinity}',
+        b'{"image_url": 01}',
+        b'{"image_url": "\xff"}',
+        b"\xff\xfe{",
+        b"9" * 5000,  # Python refuses to read a number of so many digits
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+    ],
+)
+async def test_a_body_that_is_not_json_is_refused(api: AsyncClient, body: bytes) -> None:
+    assert "not valid JSON" in problem_in(await api.post("/process-image", content=body), 400)["detail"]
+
+
+async def test_the_place_of_a_slip_in_a_body_is_named(api: AsyncClient) -> None:
+    answer = await api.post("/process-image", content=b'{"image_url": "a",}')
+
+    assert "character 19" in problem_in(answer, 400)["detail"]
+
+
+@pytest.mark.parametrize("body", [b"", b"null", b"[]", b'"text"', b"7", b"true", b'{"\\ud800": 1}'])
+async def test_a_body_that_is_no_object_is_refused(api: AsyncClient, body: bytes) -> None:
+    assert wrong_fields(await api.post("/products", content=body)) == ["body"]
+
+
+async def test_a_thousand_unknown_fields_are_not_all_repeated(api: AsyncClient) -> None:
+    body = {"x" * 5_000 + str(number): 1 for number in range(1_000)}
+
+    answer = await api.post("/products", json=body)
+
+    problem_in(answer, 422)
+    assert len(answer.content) < 100_000
+
+
+@pytest.mark.parametrize("path", ["/products", "/process-image", "/users"])
+async def test_a_body_that_is_too_long_is_refused(api: AsyncClient, path: str) -> None:
+    answer = await api.post(path, content=b'{"image_url": "' + b"x" * 6_000_000 + b'"}')
+
+    assert "6,000,000 bytes" in problem_in(answer, 413)["detail"]
+
+
+async def test_a_body_that_does_not_end_is_refused_when_it_is_too_long(api: AsyncClient) -> None:
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while True:
+            sent += 100_000
+            yield b" " * 100_000
+
+    problem_in(await api.post("/products", content=endless()), 413)
+    assert sent < 7_000_000
+
+
+async def test_a_path_that_does_not_exist_is_not_found(api: AsyncClient) -> None:
+    assert "/prodcuts" in problem_in(await api.get("/prodcuts"), 404)["detail"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/products", "GET, POST"),
+        ("PUT", "/products/1", "DELETE, GET, PATCH"),
+        ("GET", "/process-image", "POST"),
+        ("DELETE", "/images/1/large", "GET, HEAD"),
+    ],
+)
+async def test_a_wrong_method_is_told_the_right_ones(
+    api: AsyncClient, method: str, path: str, allowed: str
+) -> None:
+    answer = await api.request(method, path)
+
+    assert allowed in problem_in(answer, 405)["detail"]
+    assert answer.headers["allow"] == allowed
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/products"),
+        ("PATCH", "/products/1"),
+        ("DELETE", "/products/1"),
+        ("POST", "/process-image"),
+        ("POST", "/images/1/retry"),
+        ("POST", "/users"),
+    ],
+)
+async def test_another_site_may_not_write(api: AsyncClient, method: str, path: str) -> None:
+    answer = await api.request(method, path, json=a_product(), headers={"sec-fetch-site": "cross-site"})
+
+    problem_in(answer, 403)
+
+
+async def test_what_another_site_wanted_to_write_is_not_written(api: AsyncClient) -> None:
+    await api.post("/products", json=a_product(), headers={"sec-fetch-site": "cross-site"})
+
+    assert (await api.get("/products")).json()["products"] == []
+
+
+@pytest.mark.parametrize("path", ["/products", "/users/1", "/healthz", "/readyz", "/openapi.json", "/docs"])
+async def test_another_site_may_read(api: AsyncClient, path: str) -> None:
+    assert (await api.get(path, headers={"sec-fetch-site": "cross-site"})).status_code == 200
+
+
+@pytest.mark.parametrize("site", ["same-origin", "same-site", "none"])
+async def test_our_own_pages_and_typed_addresses_may_write(api: AsyncClient, site: str) -> None:
+    answer = await api.post("/process-image", json={"image_url": URL}, headers={"sec-fetch-site": site})
+
+    assert answer.status_code == 202

@@ -1,0 +1,100 @@
+"""The command line from outside: processes, signals, exit codes, and what is said when something is wrong."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.console import packshot, running, wait_for_line
+
+HEAVY = ("aiohttp", "asyncpg", "fastapi", "pydantic", "pyvips", "structlog", "uvicorn")
+
+pytestmark = pytest.mark.usefixtures("anyio_backend")  # a test that is not async has async fixtures too
+
+
+def test_help_needs_nothing_heavy() -> None:
+    code = f"import packshot.cli, sys; print([name for name in {HEAVY} if name in sys.modules])"
+
+    loaded = subprocess.check_output([sys.executable, "-c", code], text=True)  # noqa: S603 - the line above
+
+    assert loaded.strip() == "[]"
+
+
+def test_help_names_the_commands(tmp_path: Path) -> None:
+    ended = packshot("--help", cwd=tmp_path)
+
+    assert ended.code == 0
+    for command in ("serve", "api", "work", "migrate", "users", "submit", "status", "retry", "demo"):
+        assert f" {command} " in ended.out
+
+
+def test_every_wrong_setting_is_named_in_one_message(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("PACKSHOT_BROKER=memory:\n")
+
+    ended = packshot("serve", cwd=tmp_path, prot=8080, port="http", workers=0, log_level="loud")
+
+    assert (ended.code, ended.out) == (2, "")
+    for name in ("BROKER", "PROT", "PORT", "WORKERS", "LOG_LEVEL"):
+        assert f"PACKSHOT_{name}: " in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        ended = packshot("serve", cwd=tmp_path, port=port)
+
+    assert ended.code == 2
+    assert f"Cannot listen on 127.0.0.1 port {port}" in ended.err
+    assert "PACKSHOT_PORT" in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_every_mistake_in_a_presets_file_is_named(tmp_path: Path, database_url: str) -> None:
+    file = tmp_path / "presets.toml"
+    file.write_text("[large]\npixels = 0\nbmp = {}\n")
+
+    ended = packshot("work", cwd=tmp_path, database_url=database_url, presets_file=file)
+
+    assert ended.code == 2
+    assert f"The presets file {file} is wrong:" in ended.err
+    assert "[large] pixels" in ended.err
+    assert "[large] bmp" in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_the_api_says_where_it_listens_and_ends_on_ctrl_c(tmp_path: Path, database_url: str) -> None:
+    with running("api", cwd=tmp_path, database_url=database_url, port=0) as process:
+        wait_for_line(process, r"http://127\.0\.0\.1:\d+")
+        wait_for_line(process, str(tmp_path / "data"))
+        wait_for_line(process, "Ctrl-C")
+
+        process.send_signal(signal.SIGINT)
+
+        assert process.wait(30) == 0
+
+
+def test_a_status_that_is_watched_ends_on_ctrl_c(
+    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # a terminal, for rich
+    with running("status", "--watch", cwd=tmp_path, database_url=database_url) as process:
+        wait_for_line(process, "pending")
+
+        process.send_signal(signal.SIGINT)
+
+        assert process.wait(30) == 130
+
+
+def test_a_reader_that_has_enough_is_not_worth_a_word(tmp_path: Path, database_url: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+
+    ended = packshot("users", "list", "--json", cwd=tmp_path, stdout=writing, database_url=database_url)
+
+    os.close(writing)
+    assert ended.err == ""

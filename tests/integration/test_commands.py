@@ -1,0 +1,303 @@
+"""What the short commands do to the database and print, run inside this process."""
+
+import asyncio
+import json
+import logging
+import socket
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.rows import claimed, eventually, finish, image_ids
+from tests.shop import URL, a_product
+
+from packshot.app import App
+from packshot.cli import main
+from packshot.lifecycle import GiveUp
+
+
+@dataclass
+class Ended:
+    """How a command ended, and what it printed."""
+
+    code: int | str | None
+    out: str
+    err: str
+
+    def json(self) -> Any:  # noqa: ANN401 - JSON is anything
+        assert self.code in (0, 1), self.err
+        return json.loads(self.out)
+
+
+Packshot = Callable[..., Coroutine[None, None, Ended]]
+
+
+@pytest.fixture
+def _logging_as_before() -> Iterator[None]:
+    handlers, level = logging.root.handlers[:], logging.root.level
+    yield
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+
+
+@pytest.fixture
+def packshot(
+    app: App,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    _logging_as_before: None,
+) -> Packshot:
+    """Run a command on the database of `app`, beside it."""
+    monkeypatch.setenv("PACKSHOT_DATABASE_URL", app.settings.database_url)
+    monkeypatch.setenv("PACKSHOT_DATA_DIR", str(app.settings.data_dir))
+    monkeypatch.setenv("COLUMNS", "160")
+
+    async def packshot(*arguments: object) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["packshot", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exit_:
+            await asyncio.to_thread(main)
+        return Ended(exit_.value.code, *capsys.readouterr())
+
+    return packshot
+
+
+async def failed(app: App, url: str = URL, code: str = "source_gone") -> int:
+    """The id of an image that has failed."""
+    image_id = int((await app.images.add(url))["image_id"])
+    await app.images.give_up(await claimed(app.images, image_id), GiveUp(code, "There is nothing."))
+    return image_id
+
+
+async def test_migrate_says_that_the_schema_is_up_to_date(packshot: Packshot) -> None:
+    ended = await packshot("migrate")
+
+    assert (ended.code, ended.out) == (0, "The schema is up to date.\n")
+
+
+async def test_a_user_is_added_and_listed(packshot: Packshot) -> None:
+    details = ("--mobile", "+49 170", "--latitude", "52.52", "--longitude", "13.405")
+
+    added = await packshot("users", "add", "Ada [bold]", *details)
+    listed = await packshot("users", "list")
+
+    assert (added.code, added.out) == (0, "User 2 is Ada [bold].\n")
+    assert "Ada [bold]  +49 170  52.52     13.405" in listed.out
+
+
+async def test_users_are_json_for_machines(packshot: Packshot) -> None:
+    added = (await packshot("users", "add", "Ada", "--json")).json()
+
+    assert added["name"] == "Ada"
+    assert (await packshot("users", "list", "--json")).json()[1] == added
+
+
+async def test_a_user_is_checked_as_the_api_does(packshot: Packshot) -> None:
+    ended = await packshot("users", "add", "", "--latitude", 91)
+
+    assert ended.code == 2
+    assert ended.err.splitlines() == [
+        "The user is not right:",
+        "  name: String should have at least 1 character",
+        "  latitude: Input should be less than or equal to 90",
+    ]
+
+
+async def test_urls_are_submitted_as_one_product(packshot: Packshot) -> None:
+    options = ("--name", "Boot", "--price", "119.90", "--no-wait", "--json")
+
+    (product,) = (await packshot("submit", URL, f"{URL}?a,b", *options)).json()
+
+    assert product["product_images"] == [URL, f"{URL}?a,b"]
+    assert (product["product_name"], product["product_price"]) == ("Boot", "119.90")
+    assert product["state"] == "pending"
+
+
+async def test_a_file_may_hold_many_products(packshot: Packshot, tmp_path: Path) -> None:
+    file = tmp_path / "products.json"
+    dear = '{"user_id": 1, "product_name": "Dear", "product_images": [], "product_price": 999999999999.9998}'
+    file.write_text(f"[{json.dumps(a_product())}, {dear}]")
+
+    first, second = (await packshot("submit", file, "--no-wait", "--json")).json()
+
+    assert first | a_product() == first
+    assert second["product_price"] == "999999999999.9998"
+
+
+async def test_every_mistake_in_a_file_is_named(packshot: Packshot, tmp_path: Path) -> None:
+    file = tmp_path / "products.json"
+    file.write_text(json.dumps([a_product(), a_product(product_images=[URL, "ftp://x"], product_price=-1)]))
+
+    ended = await packshot("submit", file)
+
+    assert ended.code == 2
+    assert ended.err.splitlines() == [
+        f"{file}: product 2 is not right:",
+        "  product_images[1]: The URL does not begin with http:// or https://.",
+        "  product_price: Input should be greater than or equal to 0",
+    ]
+
+
+@pytest.mark.parametrize("content", ["no JSON", '{"user_id": NaN}', "7", "\xff"])
+async def test_a_file_that_holds_no_products_is_named(
+    packshot: Packshot, tmp_path: Path, content: str
+) -> None:
+    file = tmp_path / "products.json"
+    file.write_text(content, "latin-1")
+
+    ended = await packshot("submit", file)
+
+    assert ended.code == 2
+    assert ended.err.startswith(str(file))
+    assert "Traceback" not in ended.err
+
+
+async def test_a_file_that_is_not_there_is_named(packshot: Packshot) -> None:
+    ended = await packshot("submit", "products.jsn")
+
+    assert ended.code == 2
+    assert ended.err.startswith("products.jsn: neither a URL nor a JSON file of products:")
+
+
+async def test_nothing_is_submitted_when_one_product_is_wrong(
+    packshot: Packshot, app: App, tmp_path: Path
+) -> None:
+    file = tmp_path / "products.json"
+    file.write_text(json.dumps([a_product(), {}]))
+
+    await packshot("submit", file)
+
+    assert (await app.backlog.summary())["products"] == 0
+
+
+async def test_submitting_for_an_unknown_user_fails(packshot: Packshot) -> None:
+    ended = await packshot("submit", URL, "--user-id", 77)
+
+    assert (ended.code, ended.err) == (1, "There is no user 77.\n")
+
+
+async def test_submit_waits_until_every_image_has_ended(packshot: Packshot, app: App) -> None:
+    submitting = asyncio.create_task(packshot("submit", URL, "--json"))
+    await eventually(lambda: has_products(app))
+
+    (image_id,) = await image_ids(app.products, 1)
+    await finish(app.images, await claimed(app.images, image_id))
+
+    ended = await submitting
+    assert ended.code == 0
+    assert ended.json()[0]["state"] == "ready"
+    assert "No worker is running" in ended.err
+
+
+async def test_submit_fails_when_an_image_has_failed(packshot: Packshot, app: App) -> None:
+    submitting = asyncio.create_task(packshot("submit", URL))
+    await eventually(lambda: has_products(app))
+
+    (image_id,) = await image_ids(app.products, 1)
+    claim = await claimed(app.images, image_id)
+    await app.images.give_up(claim, GiveUp("source_gone", "There is nothing at that URL."))
+
+    ended = await submitting
+    assert ended.code == 1
+    assert "boot.jpg" in ended.out
+    assert "source_gone: There is nothing at that URL." in ended.out
+
+
+async def has_products(app: App) -> bool:
+    return bool((await app.backlog.summary())["products"])
+
+
+async def test_status_counts_images_and_says_why_some_failed(packshot: Packshot, app: App) -> None:
+    await failed(app)
+    await app.images.add(URL)
+
+    ended = await packshot("status")
+
+    assert ended.code == 0
+    assert [line.split() for line in ended.out.splitlines() if "source_gone" in line] == [
+        ["source_gone", "1"]
+    ]
+    assert [line.split() for line in ended.out.splitlines() if "pending" in line] == [["pending", "1"]]
+
+
+async def test_status_is_json_for_machines(packshot: Packshot, app: App) -> None:
+    await failed(app)
+    await app.images.add(URL)
+
+    status = (await packshot("status", "--json")).json()
+
+    assert status["images"] == {"failed": 1, "pending": 1}
+    assert status["failures"] == {"source_gone": 1}
+
+
+async def test_failed_images_are_retried_by_their_ids(packshot: Packshot, app: App) -> None:
+    one, other, third = [await failed(app) for _ in range(3)]
+
+    assert (await packshot("retry", one, other, "--json")).json() == {"retried": 2}
+
+    states = [(await app.images.get(image_id))["state"] for image_id in (one, other, third)]
+    assert states == ["pending", "pending", "failed"]
+
+
+async def test_failed_images_are_retried_by_their_code(packshot: Packshot, app: App) -> None:
+    gone, slow = await failed(app), await failed(app, code="source_timeout")
+
+    ended = await packshot("retry", "--code", "source_timeout")
+
+    assert ended.out == "1 images will be tried again.\n"
+    assert [(await app.images.get(image_id))["state"] for image_id in (gone, slow)] == ["failed", "pending"]
+
+
+async def test_all_failed_images_are_retried_at_once(packshot: Packshot, app: App) -> None:
+    await failed(app)
+    await failed(app, code="source_timeout")
+
+    assert (await packshot("retry", "--all", "--json")).json() == {"retried": 2}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["retry"], 2, "Name the images to retry"),
+        (["retry", "--code", "gone"], 2, "There is no error code 'gone'"),
+        (["retry", "77"], 1, "There is no image 77."),
+        (["retry", "boot"], 2, "Invalid value for 'image_ids'"),
+        (["retry", "9223372036854775808"], 2, "Invalid value for 'image_ids'"),
+        (["submit", URL, "--price", "19,90"], 2, "product_price"),
+        (["submit", "ftp://shop.example/boot.jpg"], 2, "product_images[0]"),
+        (["submit"], 2, "Missing argument"),
+        (["sumbit", URL], 2, "No such command"),
+    ],
+)
+async def test_a_mistake_on_the_command_line_is_one_message(
+    packshot: Packshot, arguments: list[str], code: int, message: str
+) -> None:
+    ended = await packshot(*arguments)
+
+    assert (ended.code, ended.out) == (code, "")
+    assert message in ended.err
+
+
+async def test_an_image_that_has_not_failed_is_not_retried(packshot: Packshot, app: App) -> None:
+    image_id = (await app.images.add(URL))["image_id"]
+
+    ended = await packshot("retry", image_id)
+
+    assert ended.code == 1
+    assert ended.err == f"Image {image_id} is pending; only a failed image can be retried.\n"
+
+
+async def test_a_database_that_is_not_there_is_one_message(
+    packshot: Packshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]  # and free after this
+    monkeypatch.setenv("PACKSHOT_DATABASE_URL", f"postgresql://packshot@127.0.0.1:{port}/packshot")
+
+    ended = await packshot("status")
+
+    assert ended.code == 1
+    assert ended.err.startswith("The database")
+    assert "Traceback" not in ended.err

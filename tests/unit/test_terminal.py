@@ -1,0 +1,170 @@
+"""Tables on a terminal: what a supplier wrote is shown, and never obeyed."""
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from packshot.terminal import ImageProgress, print_images, print_json, print_users, screen, status_table
+from packshot.web.views import ErrorView, ImageView, ProductView, RenditionView, SourceView, UserView
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+SOURCE = SourceView(sha256="0" * 64, bytes=4_200_000, format="jpeg", width=4000, height=3000)
+
+
+@pytest.fixture(autouse=True)
+def _wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+def an_image(**facts: Any) -> ImageView:  # noqa: ANN401 - pydantic checks each one
+    standard = {
+        "id": 1,
+        "product_id": 1,
+        "position": 0,
+        "source_url": "https://shop.example/boots/brown.jpg",
+        "url": "/images/1",
+        "state": "pending",
+        "attempt": 0,
+        "max_attempts": 5,
+        "error": None,
+        "source": None,
+        "renditions": [],
+        "timings": {},
+        "created_at": NOW,
+        "updated_at": NOW,
+    }
+    return ImageView(**{**standard, **facts})
+
+
+def a_rendition(size: int, format_: str = "avif") -> RenditionView:
+    return RenditionView(
+        preset="large", format=format_, width=1600, height=1200, bytes=size, path="/a", url="/images/1/a"
+    )
+
+
+def a_product(*images: ImageView) -> ProductView:
+    return ProductView(
+        product_id=1,
+        user_id=1,
+        product_name="Boot",
+        product_description="",
+        product_images=[image.source_url for image in images],
+        product_price=Decimal("119.90"),
+        compressed_product_images=[None] * len(images),
+        created_at=NOW,
+        updated_at=NOW,
+        state="pending",
+        images=list(images),
+    )
+
+
+def row_of(image: ImageView, capsys: pytest.CaptureFixture[str]) -> str:
+    """The image's line in the table."""
+    print_images([a_product(image)])
+    return " ".join(capsys.readouterr().out.splitlines()[1].split())
+
+
+def test_a_ready_image_shows_what_was_saved(capsys: pytest.CaptureFixture[str]) -> None:
+    image = an_image(
+        state="ready",
+        source=SOURCE,
+        renditions=[a_rendition(210_000), a_rendition(320_400, "jpeg")],
+        timings={"download": 80.4, "compress": 119.6},
+    )
+
+    assert row_of(image, capsys) == (
+        "brown.jpg ready 4.2 MB 4000x3000 large.avif 210 KB large.jpeg 320 KB 4.0 MB (95%) 200 ms"
+    )
+
+
+def test_a_rendition_that_is_larger_than_its_source_saves_less_than_nothing(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    tiny = SOURCE.model_copy(update={"bytes": 100})
+
+    row = row_of(an_image(state="ready", source=tiny, renditions=[a_rendition(350)]), capsys)
+
+    assert "-250 B (-250%)" in row
+
+
+def test_a_failed_image_shows_why(capsys: pytest.CaptureFixture[str]) -> None:
+    error = ErrorView(
+        code="source_gone", message="404 [not] found", transient=False, fixed_by="supplier", retry_at=None
+    )
+
+    assert row_of(an_image(state="failed", error=error), capsys) == (
+        "brown.jpg failed source_gone: 404 [not] found"
+    )
+
+
+def test_an_image_that_is_waiting_shows_its_name_and_state(capsys: pytest.CaptureFixture[str]) -> None:
+    assert row_of(an_image(state="processing"), capsys) == "brown.jpg processing"
+
+
+@pytest.mark.parametrize("name", ["[red]boot[/red]", "[/]", "[link=file:///]"])
+def test_markup_in_the_name_of_a_file_is_only_text(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    image = an_image(source_url=f"https://shop.example/?file={name.replace('/', '%2F')}")
+
+    assert name.replace("/", "%2F") in row_of(image, capsys)
+
+
+def test_markup_in_the_name_of_a_user_is_only_text(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "Ada [bold]Lovelace[/bold] [/]"
+
+    print_users(
+        [UserView(id=1, name=name, mobile=None, latitude=None, longitude=0.0, created_at=NOW, updated_at=NOW)]
+    )
+
+    assert name in capsys.readouterr().out
+
+
+def test_json_is_json_whatever_is_in_it(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"price": Decimal("0.10"), "at": NOW, "name": "[bold] 😀"})
+
+    assert json.loads(capsys.readouterr().out) == {
+        "price": "0.10",
+        "at": "2026-01-01T00:00:00+00:00",
+        "name": "[bold] 😀",
+    }
+
+
+def test_a_status_leaves_out_what_there_is_none_of(capsys: pytest.CaptureFixture[str]) -> None:
+    summary = {
+        "products": 1234,
+        "images": {"pending": 1_000_000},
+        "failures": {},
+        "oldest_due_seconds": 7.4,
+        "workers": [],
+    }
+
+    screen.print(status_table(summary))
+
+    shown = capsys.readouterr().out
+    assert "1,000,000" in shown
+    assert "1,234 products; the oldest due image waits 7 s" in shown
+    assert "failed with" not in shown
+    assert "worker" not in shown
+
+
+def test_progress_that_nobody_wants_to_see_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = ImageProgress()
+
+    with progress.shown(quiet=True):
+        progress.update([an_image(state="ready", source=SOURCE, renditions=[a_rendition(210_000)])])
+
+    assert capsys.readouterr().out == ""
+
+
+def test_progress_counts_the_images_that_have_ended(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = ImageProgress()
+    ready = an_image(state="ready", source=SOURCE, renditions=[a_rendition(200_000)])
+
+    with progress.shown(quiet=False):
+        progress.update([ready, an_image(state="failed"), an_image()])
+
+    shown = capsys.readouterr().out
+    assert "2/3" in shown
+    assert "4.0 MB smaller" in shown
