@@ -189,7 +189,7 @@ async def test_a_drip_is_dropped_long_before_time_is_up(supplier: Supplier, to: 
 
 
 async def test_a_slow_source_that_keeps_coming_is_waited_for(supplier: Supplier, to: Path) -> None:
-    assert await fetch(supplier.url("/steady"), to, download_seconds=1)
+    assert await fetch(supplier.url("/steady"), to, download_seconds=2)
 
 
 async def test_without_a_minimum_speed_only_the_whole_time_counts(supplier: Supplier, to: Path) -> None:
