@@ -50,7 +50,7 @@ MOST_FILE_BYTES: Final = 200_000_000  # no rendition comes near it
 IDLE_SECONDS: Final = 1  # then memory goes back to the system
 DIE_WITH_PARENT: Final = 1  # PR_SET_PDEATHSIG
 
-pyvips.cache_set_max(0)  # the cache knows files by name, and ours all have the same
+pyvips.cache_set_max(0)  # it would hold on to the pictures of earlier jobs
 pyvips.operation_block_set("VipsForeignLoad", True)
 for _loader in LOADERS:
     pyvips.operation_block_set(f"VipsForeignLoad{_loader}", False)
