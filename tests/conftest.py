@@ -8,11 +8,14 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from tests.folders import open_folder
+from tests.kitchen import PRESETS, MakePipeline, compress, download
 
 from packshot.backlog import Backlog
 from packshot.collector import Collector
 from packshot.database import Database
 from packshot.images import Images
+from packshot.lifecycle import RetryPolicy
+from packshot.pipeline import Compress, Download, Pipeline
 from packshot.postgres import embedded_postgres
 from packshot.products import Products
 from packshot.stores import Store, open_store
@@ -120,3 +123,24 @@ def store(tmp_path: Path) -> Store:
 @pytest.fixture
 def collector(database: Database, store: Store) -> Collector:
     return Collector(database, store)
+
+
+@pytest.fixture
+def make_pipeline(images: Images, desk: Desk, store: Store, collector: Collector) -> MakePipeline:
+    usual_store = store
+
+    def make(
+        download: Download = download, compress: Compress = compress, store: Store | None = None
+    ) -> Pipeline:
+        return Pipeline(
+            images=images,
+            desk=desk,
+            download=download,
+            compress=compress,
+            store=store or usual_store,
+            collector=collector,
+            presets=PRESETS,
+            policy=RetryPolicy(base_seconds=10, max_seconds=1000),
+        )
+
+    return make

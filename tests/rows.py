@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from hashlib import sha256
+from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
@@ -88,3 +89,8 @@ async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(DEADLINE_SECONDS):
         while not await condition():  # noqa: ASYNC110 - the database has no event to wait for
             await asyncio.sleep(0.005)
+
+
+def files_in(folder: Path) -> list[Path]:
+    """All files in a folder and its folders, but for a desk's lock."""
+    return [path for path in folder.rglob("*") if path.is_file() and path.name != "lock"]

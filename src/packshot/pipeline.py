@@ -8,7 +8,7 @@ somebody can act on, or the lease runs out and the sweeper brings the image back
 import asyncio
 import logging
 from collections.abc import Awaitable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import perf_counter
 from typing import Protocol
@@ -75,7 +75,8 @@ class Pipeline:
         except PackshotError as error:
             await self._record_failure(claim, error)
         except asyncio.CancelledError:  # we are shutting down: somebody else shall have it at once
-            await self._images.release(claim, Release(delay_seconds=0))
+            with suppress(PackshotError):  # or has it already
+                await self._images.release(claim, Release(delay_seconds=0))
             raise
 
     async def _render(self, claim: Claim, folder: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from tests.rows import files_in
 
 from packshot.errors import ServiceUnavailable
 from packshot.stores import Store, open_store
@@ -42,10 +43,6 @@ def a_file(folder: Path, data: bytes = b"picture") -> Path:
     file = folder / "picture"
     file.write_bytes(data)
     return file
-
-
-def files_in(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file()]
 
 
 async def test_a_file_lies_where_its_location_says(store: Store, tmp_path: Path) -> None:
