@@ -42,10 +42,6 @@ class Sweeper:
             loops.create_task(self._publish_when_woken())
             loops.create_task(self._rescue_regularly())
 
-    async def start(self) -> None:
-        """Announce this worker, and take back at once what dead neighbours left."""
-        await self.rescue()
-
     async def publish(self) -> None:
         """Publish due images until the broker has no more room or nothing is due."""
         while room := self._broker.room():

@@ -95,8 +95,9 @@ async def test_files_that_were_never_recorded_go_too(
     assert await renditions(database) == 0
 
 
+@pytest.mark.usefixtures("image_id")
 async def test_a_store_that_is_away_keeps_nobody_from_removing_images(
-    database: Database, images: Images, store: Store, tmp_path: Path, image_id: int
+    database: Database, images: Images, store: Store, tmp_path: Path
 ) -> None:
     await a_ready_image(images, store, tmp_path, b"boot")
     (tmp_path / "file").write_text("a file stands where the folder should be")
@@ -107,7 +108,6 @@ async def test_a_store_that_is_away_keeps_nobody_from_removing_images(
 
     assert await renditions(database) == 0
     assert await is_kept(store, KEYS[0])
-    assert image_id
 
 
 async def test_a_worker_that_comes_during_a_collection_waits_and_finds_nothing(
