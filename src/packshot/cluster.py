@@ -4,7 +4,8 @@ The files of the embedded PostgreSQL: where they lie, whose they are, how they c
     <data dir>/postgres/   or a link from there to a system folder, see below
     ├── cluster/           the database; made aside and renamed, so it is whole or not there
     ├── socket/            the only way in
-    ├── log  log.1         PostgreSQL's own words, bounded in size
+    ├── log  log.1         PostgreSQL's own words; cut at a start
+    ├── belongs-to         in a system folder: a link to the data folder
     └── *.lock             see postgres.py
 
 PostgreSQL refuses to run as root; for root it runs as `postgres` or, without such a user, `nobody`.
@@ -17,7 +18,6 @@ import importlib.metadata
 import importlib.util
 import os
 import pwd
-import secrets
 import shutil
 import subprocess
 import tempfile
@@ -142,15 +142,17 @@ class Cluster:
 
 
 def open_cluster(data_dir: Path) -> Cluster:
-    """Find the place of the database that belongs to `data_dir`, or choose one. Raises ConfigError."""
+    """Find the place of the database that belongs to `data_dir`, or choose one.
+
+    Raises ConfigError if it is not ours to use, OSError if the system refuses.
+    """
     link = data_dir.absolute() / "postgres"
     account = _account()
-    with explained(data_dir):
-        data_dir.mkdir(parents=True, exist_ok=True)
-        if not os.path.lexists(link):
-            _make_home(link, account)
-        cluster = Cluster(link.resolve(strict=True), account)
-        _check(cluster)
+    data_dir.mkdir(parents=True, exist_ok=True)
+    if not os.path.lexists(link):
+        _make_home(link, account)
+    cluster = Cluster(link.resolve(strict=True), account)
+    _check(cluster)
     return cluster
 
 
@@ -186,12 +188,13 @@ def _make_home(link: Path, account: pwd.struct_passwd) -> None:
         _make_folder(link)
         return
     _make_folder(SYSTEM_FOLDER)
-    home = SYSTEM_FOLDER / secrets.token_hex(4)
-    _make_folder(home)
+    home = Path(tempfile.mkdtemp(dir=SYSTEM_FOLDER))
+    home.chmod(0o755)
+    (home / "belongs-to").symlink_to(link.parent)
     try:
         link.symlink_to(home)
     except FileExistsError:  # another process was faster
-        home.rmdir()
+        shutil.rmtree(home)
 
 
 def _make_folder(path: Path) -> None:

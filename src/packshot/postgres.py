@@ -92,7 +92,8 @@ async def embedded_postgres(data_dir: Path) -> AsyncIterator[Embedded]:
         cluster = await asyncio.to_thread(open_cluster, data_dir)
         users = cluster.open("users.lock")
     with users:
-        server = await _join(cluster, users)
+        with explained(data_dir):
+            server = await _join(cluster, users)
         try:
             yield Embedded(server.dsn, cluster.folder)
         finally:
@@ -202,24 +203,18 @@ def _is_alive(pid: int) -> bool:
 
 def _launch(cluster: Cluster) -> int:
     """Start a server and return its pid; it may end at any moment."""
-    with explained(cluster.folder):
-        cluster.make_data()
-        _disown_pid_file(cluster)
-        socket_folder = str(cluster.make_socket_folder()).replace('"', '""')
-        options = [f"--{name}={value}" for name, value in SETTINGS.items()]
-        server: tuple[str | Path, ...] = (
-            cluster.program("postgres"),
-            "-D",
-            cluster.data,
-            "-k",
-            f'"{socket_folder}"',
-            *options,
+    cluster.make_data()
+    _disown_pid_file(cluster)
+    socket_folder = str(cluster.make_socket_folder()).replace('"', '""')
+    settings = [f"--{name}={value}" for name, value in SETTINGS.items()]
+    arguments = ["-D", os.fspath(cluster.data), "-k", f'"{socket_folder}"', *settings]
+    # The shell ends at once, and what it leaves behind is a child of nobody.
+    shell = ("/bin/sh", "-c", '"$@" >&2 & echo $!', "sh")
+    with cluster.open_log() as log:
+        result = cluster.run(
+            *shell, cluster.program("postgres"), *arguments, stdout=subprocess.PIPE, stderr=log
         )
-        # The shell ends at once, and what it leaves behind is a child of nobody.
-        script = '"$@" >&2 & echo $!'
-        with cluster.open_log() as log:
-            shell = cluster.run("/bin/sh", "-c", script, "sh", *server, stdout=subprocess.PIPE, stderr=log)
-    return int(shell.stdout)
+    return int(result.stdout)
 
 
 def _disown_pid_file(cluster: Cluster) -> None:

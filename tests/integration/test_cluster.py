@@ -175,6 +175,7 @@ async def test_a_closed_folder_stays_closed_and_its_database_lies_in_a_system_fo
 ) -> None:
     async with embedded_postgres(closed / "data") as embedded:
         assert embedded.folder.parent == system_folder
+        assert (embedded.folder / "belongs-to").readlink() == closed / "data"
     await query(closed / "data", "CREATE TABLE kept AS SELECT 'still here' AS words")
 
     assert await query(closed / "data", "SELECT words FROM kept") == "still here"
