@@ -1,0 +1,199 @@
+"""
+The house as a test: which rooms there are, who may know whom, and who owns which foreign library.
+
+A unit is a top-level module or a package, which is one room however many files it has. Imports inside
+functions count too. A rule that is in the way is changed here, with its reason, and nowhere else.
+"""
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).parents[1]
+SOURCE: Final = ROOT / "src/packshot"
+TESTS: Final = ROOT / "tests"
+
+# A unit imports from the layers above its own in this list, never from its own.
+LAYERS: Final = (
+    {"errors", "models"},  # the nouns
+    {"addresses", "answers", "formats", "lifecycle", "presets", "settings", "telemetry"},  # decisions
+    {"cluster", "sketch"},  # what postgres and decoder put aside to stay short
+    {"brokers", "compress", "database", "decoder", "download", "postgres", "stores"},  # the world outside
+    {"backlog", "images", "users", "workers"},  # rows
+    {"collector", "products"},  # rows and files that follow the images
+    {"consumer", "pipeline", "producer", "sweeper"},  # the story
+    {"web"},  # the story told over HTTP
+    {"app"},  # who puts it together
+    {"daemon", "terminal"},  # who runs it, who shows it
+    {"commands"},
+    {"demo"},
+    {"cli"},
+    {"__main__"},
+)
+
+OWNERS: Final = {
+    "aiohttp": {"download"},
+    "asyncpg": {"database"},
+    "dotenv": {"settings"},
+    "fastapi": {"web", "app", "daemon"},  # app and daemon hand the application on, and name its type
+    "orjson": {"database", "terminal"},  # jsonb columns; `--json`
+    "pydantic": {"settings", "web", "commands"},  # commands reads files by the API's shapes
+    "pydantic_settings": {"settings"},
+    "pyvips": {"decoder", "sketch"},  # both live in the child process only
+    "rich": {"terminal"},
+    "starlette": {"web"},
+    "structlog": {"telemetry"},
+    "typer": {"cli"},
+    "uvicorn": {"daemon"},
+    "uvloop": {"cli"},
+    "yarl": {"download"},  # aiohttp's own URLs
+}
+
+PURE: Final = {"errors", "models", "addresses", "answers", "formats", "lifecycle"}
+ACTING: Final = {"asyncio", "logging", "os", "shutil", "socket", "subprocess", "threading", "time"}
+
+# A child process must start quickly and stay small: nothing in it imports pydantic or asyncio.
+CHILD: Final = {"errors", "formats", "models", "sketch"}
+
+# `packshot --help` must come at once: all else is imported inside the commands.
+THIN: Final = {"errors", "settings", "telemetry"}
+
+# Run as a user runs them, by tests that start `python -m packshot`.
+RUN_AS_A_PROCESS: Final = {"__main__", "cli", "commands", "daemon", "demo"}
+
+SAYS_NOTHING: Final = re.compile(r"utils?|helpers?|common|core|base|misc|managers?|services?|handlers?|_.*")
+LONGEST: Final = 300
+
+
+def modules() -> dict[str, ast.Module]:
+    """Parse every file of the program; the names are dotted, without `packshot.`."""
+    return {
+        str(file.relative_to(SOURCE).with_suffix("")).replace("/", ".").removesuffix(".__init__"): parse(file)
+        for file in SOURCE.rglob("*.py")
+        if file != SOURCE / "__init__.py"
+    }
+
+
+def parse(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(), str(file))
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """Name everything imported: `from a import b` is both a and a.b, because b may be a module."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        if isinstance(node, ast.ImportFrom):
+            yield str(node.module)
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def unit(name: str) -> str:
+    return name.split(".", 1)[0]
+
+
+MODULES: Final = modules()
+UNITS: Final = {unit(name) for name in MODULES}
+OURS: Final = {
+    name: {found.removeprefix("packshot.") for found in imports(tree)} & MODULES.keys()
+    for name, tree in MODULES.items()
+}
+FOREIGN: Final = {
+    name: {unit(found) for found in imports(tree)} - {"packshot"} for name, tree in MODULES.items()
+}
+FILES: Final = sorted([*SOURCE.rglob("*.py"), *TESTS.rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")])
+
+
+def layer(name: str) -> int:
+    return next(number for number, units in enumerate(LAYERS) if unit(name) in units)
+
+
+def test_every_room_has_its_layer_and_every_layer_its_rooms() -> None:
+    assert sorted(name for units in LAYERS for name in units) == sorted(UNITS)
+
+
+def test_imports_point_inward_and_never_sideways() -> None:
+    wrong = [
+        f"{name} must not import {found}"
+        for name, all_found in OURS.items()
+        for found in all_found
+        if unit(found) != unit(name) and layer(found) >= layer(name)
+    ]
+
+    assert wrong == []
+
+
+def test_no_imports_run_in_a_circle() -> None:
+    TopologicalSorter(OURS).prepare()
+
+
+def test_a_foreign_library_has_its_owners_and_nobody_else_speaks_to_it() -> None:
+    wrong = [
+        f"{name} must not import {library}"
+        for name, found in FOREIGN.items()
+        for library in found - sys.stdlib_module_names
+        if unit(name) not in OWNERS.get(library, ())
+    ]
+
+    assert wrong == []
+
+
+def test_nobody_owns_what_is_not_used() -> None:
+    used = {(library, unit(name)) for name, found in FOREIGN.items() for library in found}
+
+    assert {(library, owner) for library, owners in OWNERS.items() for owner in owners} <= used
+
+
+def test_a_decision_does_nothing() -> None:
+    assert {name: FOREIGN[name] & ACTING for name in PURE} == {name: set() for name in PURE}
+
+
+def test_a_decoder_child_stays_small() -> None:
+    assert OURS["decoder"] <= CHILD
+    assert OURS["sketch"] <= CHILD
+
+
+def test_the_command_line_is_thin() -> None:
+    tree = MODULES["cli"]
+    at_the_top = ast.Module([node for node in tree.body if not isinstance(node, ast.FunctionDef)], [])
+
+    assert {name.removeprefix("packshot.") for name in imports(at_the_top)} & MODULES.keys() <= THIN
+
+
+def test_the_environment_is_read_in_one_place() -> None:
+    readers = {
+        unit(name)
+        for name, tree in MODULES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in ("environ", "environb", "getenv")
+    }
+
+    assert readers <= {"settings", "cli"}
+
+
+def test_every_room_is_entered_by_a_test() -> None:
+    named = {
+        found for file in TESTS.rglob("*.py") for found in re.findall(r"packshot\.(\w+)", file.read_text())
+    }
+
+    assert UNITS - named - RUN_AS_A_PROCESS == set()
+
+
+def test_a_name_says_what_is_inside() -> None:
+    assert [name for name in UNITS - {"__main__"} if SAYS_NOTHING.fullmatch(name)] == []
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_a_file_begins_by_saying_what_it_is_for_and_ends_in_time(file: Path) -> None:
+    assert ast.get_docstring(parse(file))
+    assert len(file.read_text().splitlines()) <= LONGEST
+
+
+def test_types_are_imported_like_everything_else() -> None:
+    assert [file.name for file in SOURCE.rglob("*.py") if "TYPE_" + "CHECKING" in file.read_text()] == []
