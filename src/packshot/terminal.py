@@ -18,6 +18,7 @@ from packshot.web.views import ImageView, ProductView, UserView
 
 STYLES: Final = {"ready": "green", "failed": "red", "processing": "yellow", "pending": "dim"}
 ENDED: Final = ("ready", "failed")
+NAME_CHARACTERS: Final = 40
 
 screen = Console()
 
@@ -51,11 +52,21 @@ def print_users(users: Sequence[UserView]) -> None:
 
 
 def print_images(products: Sequence[ProductView]) -> None:
-    """Print what became of every image of some products."""
-    table = Table("image", "state", "source", "", "renditions", "saved", "time", box=None, pad_edge=False)
-    for image in (image for product in products for image in product.images):
-        table.add_row(*_image_cells(image))
+    """Print what became of every image of some products: each preset in its first format."""
+    images = [image for product in products for image in product.images]
+    presets = list(dict.fromkeys(rendition.preset for image in images for rendition in image.renditions))
+    table = Table(box=None, pad_edge=False)
+    table.add_column("image", no_wrap=True, max_width=NAME_CHARACTERS)
+    table.add_column("state")
+    for heading in ("source", "pixels", *presets, "saved", "time"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for image in images:
+        table.add_row(*_image_cells(image, presets))
     screen.print(table)
+    for image in images:
+        if image.error:
+            why = f"{_name(image)}: {image.error.code}: {image.error.message}"
+            screen.print(why, style=STYLES[image.state], markup=False, soft_wrap=True)
 
 
 def status_table(summary: Mapping[str, Any]) -> Group:
@@ -114,18 +125,24 @@ class ImageProgress:
         )
 
 
-def _image_cells(image: ImageView) -> list[str]:
-    state = f"[{STYLES[image.state]}]{image.state}[/]"
-    name = escape(image.source_url.rsplit("/", 1)[-1][:40])
-    if image.error:
-        return [name, state, "", "", f"{image.error.code}: {escape(image.error.message)}", "", ""]
+def _image_cells(image: ImageView, presets: Sequence[str]) -> list[str]:
+    cells = [escape(_name(image)), f"[{STYLES[image.state]}]{image.state}[/]"]
     if image.source is None or not image.renditions:
-        return [name, state, "", "", "", "", ""]
+        return cells
     source, main = _source_bytes(image), _main_bytes(image)
-    renditions = " ".join(f"{r.preset}.{r.format} {_size(r.bytes)}" for r in image.renditions)
-    shape = f"{image.source.width}x{image.source.height}"
-    saved = f"{_size(source - main)} ({1 - main / source:.0%})"
-    return [name, state, _size(source), shape, renditions, saved, f"{sum(image.timings.values()):.0f} ms"]
+    sizes = {rendition.preset: rendition.bytes for rendition in reversed(image.renditions)}
+    return [
+        *cells,
+        _size(source),
+        f"{image.source.width}x{image.source.height}",
+        *(_size(sizes[preset]) if preset in sizes else "" for preset in presets),
+        f"{_size(source - main)} {1 - main / source:4.0%}",
+        f"{sum(image.timings.values()):.0f} ms",
+    ]
+
+
+def _name(image: ImageView) -> str:
+    return image.source_url.rsplit("/", 1)[-1]
 
 
 def _source_bytes(image: ImageView) -> int:

@@ -75,9 +75,7 @@ def test_a_ready_image_shows_what_was_saved(capsys: pytest.CaptureFixture[str]) 
         timings={"download": 80.4, "compress": 119.6},
     )
 
-    assert row_of(image, capsys) == (
-        "brown.jpg ready 4.2 MB 4000x3000 large.avif 210 KB large.jpeg 320 KB 4.0 MB (95%) 200 ms"
-    )
+    assert row_of(image, capsys) == "brown.jpg ready 4.2 MB 4000x3000 210 KB 4.0 MB 95% 200 ms"
 
 
 def test_a_rendition_that_is_larger_than_its_source_saves_less_than_nothing(
@@ -87,7 +85,7 @@ def test_a_rendition_that_is_larger_than_its_source_saves_less_than_nothing(
 
     row = row_of(an_image(state="ready", source=tiny, renditions=[a_rendition(350)]), capsys)
 
-    assert "-250 B (-250%)" in row
+    assert "-250 B -250%" in row
 
 
 def test_a_failed_image_shows_why(capsys: pytest.CaptureFixture[str]) -> None:
@@ -95,9 +93,9 @@ def test_a_failed_image_shows_why(capsys: pytest.CaptureFixture[str]) -> None:
         code="source_gone", message="404 [not] found", transient=False, fixed_by="supplier", retry_at=None
     )
 
-    assert row_of(an_image(state="failed", error=error), capsys) == (
-        "brown.jpg failed source_gone: 404 [not] found"
-    )
+    print_images([a_product(an_image(state="failed", error=error))])
+
+    assert capsys.readouterr().out.splitlines()[-1] == "brown.jpg: source_gone: 404 [not] found"
 
 
 def test_an_image_that_is_waiting_shows_its_name_and_state(capsys: pytest.CaptureFixture[str]) -> None:
