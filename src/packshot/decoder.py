@@ -44,7 +44,10 @@ LOADERS: Final = ("Jpeg", "Png", "Webp", "Nsgif", "Heif")  # all others are bloc
 HARMLESS: Final = re.compile(
     r"Adobe color|JFIF revision|SOS param|progression seq|ICC marker|: \d extraneous"
 )
-NO_MEMORY: Final = re.compile(r"out of memory|insufficient memory|memory alloc", re.IGNORECASE)
+NO_MEMORY: Final = re.compile(
+    r"out of memory|insufficient memory|memory allocation error(?!: secur)", re.IGNORECASE
+)
+UNREADABLE: Final = (pyvips.Error, UnicodeDecodeError)  # the latter when libvips quotes from a broken file
 CREDITS: Final = ("exif-ifd0-Artist", "exif-ifd0-Copyright")
 MOST_FILE_BYTES: Final = 200_000_000  # no rendition comes near it
 IDLE_SECONDS: Final = 1  # then memory goes back to the system
@@ -79,7 +82,7 @@ def _header(source: Path, max_pixels: int) -> pyvips.Image:
     pyvips.vips_lib.vips_error_clear()  # what earlier files left behind says nothing about this one
     try:
         header = _load(source, "error")
-    except pyvips.Error as error:
+    except UNREADABLE as error:
         raise _damage(source, error) from error
     if header.width * header.height > max_pixels:
         size = f"{header.width:,} x {header.height:,} pixels"
@@ -107,7 +110,7 @@ def _decode(source: Path, size: tuple[int, int], fail_on: str) -> pyvips.Image:
     """Return the upright picture of that size in memory: 8-bit sRGB or grey, no metadata but the credits."""
     try:
         image = _reduce(source, size, fail_on)
-    except pyvips.Error as error:
+    except UNREADABLE as error:
         if fail_on == "warning" and HARMLESS.search(str(error)):
             return _decode(source, size, "error")
         raise _damage(source, error) from error
@@ -115,7 +118,7 @@ def _decode(source: Path, size: tuple[int, int], fail_on: str) -> pyvips.Image:
         image = image.autorot()
     if image.hasalpha() and image[image.bands - 1].min() == 255:  # noqa: PLR2004 - opaque
         image = image[: image.bands - 1]
-    return _strip(image).copy_memory()
+    return _strip(image)
 
 
 def _reduce(source: Path, size: tuple[int, int], fail_on: str) -> pyvips.Image:
@@ -130,7 +133,7 @@ def _reduce(source: Path, size: tuple[int, int], fail_on: str) -> pyvips.Image:
     return image.thumbnail_image(width, height=height, size="force", no_rotate=True, **colours).copy_memory()
 
 
-def _damage(source: Path, error: pyvips.Error) -> ImageError:
+def _damage(source: Path, error: Exception) -> ImageError:
     if NO_MEMORY.search(str(error)):
         return DecoderCrashed("The picture needs more memory than PACKSHOT_DECODE_MEMORY_BYTES.")
     if "has not been built in" in str(error):
@@ -138,7 +141,7 @@ def _damage(source: Path, error: pyvips.Error) -> ImageError:
             "The file calls itself AVIF, but its picture is coded in another way (HEIC)."
         )
     percent = 0
-    with suppress(pyvips.Error):  # it does not say how far the decoder came, so watch it fail once more
+    with suppress(*UNREADABLE):  # it does not say how far the decoder came, so watch it fail once more
         image = _load(source, "warning")
         region = pyvips.Region.new(image)
         for row in range(image.height):
@@ -149,16 +152,16 @@ def _damage(source: Path, error: pyvips.Error) -> ImageError:
 
 
 def _strip(image: pyvips.Image) -> pyvips.Image:
-    """Drop everything beside the pixels (places, cameras, thumbnails) except whose picture it is."""
+    """Return nothing but the pixels (no places, cameras, thumbnails), and whose picture it is."""
+    pixels = image.write_to_memory()
+    bare = pyvips.Image.new_from_memory(pixels, image.width, image.height, image.bands, image.format)
+    bare = bare.copy(interpretation=image.interpretation)
     credits_ = {name: image.get(name) for name in CREDITS if image.get_typeof(name)}
-    image = image.copy()
-    for name in image.get_fields():
-        image.remove(name)
     for name, value in credits_.items():
         # libvips shows a text as "text (text, ASCII, …)", and cuts the last bracket off when it writes
         text = re.match(r"(?s)(.*) \(\1, ASCII", value)
-        image.set_type(pyvips.GValue.gstr_type, name, f"{text[1].strip()} ()" if text else value)
-    return image
+        bare.set_type(pyvips.GValue.gstr_type, name, f"{text[1].strip()} ()" if text else value)
+    return bare
 
 
 def _shrink(image: pyvips.Image, size: tuple[int, int]) -> pyvips.Image:

@@ -63,6 +63,20 @@ def test_what_a_library_only_grumbles_about_is_no_damage(tmp_path: Path) -> None
     assert made(data[:2] + strange_adobe_segment + data[2:], tmp_path).pictures
 
 
+def test_a_file_whose_words_are_no_text_is_damaged_too(tmp_path: Path) -> None:
+    # libvips quotes the word in its message, which then is no text either
+    data = encode(picture().bandjoin(128), "avif").replace(b"auxC", b"\xf2uxC", 1)
+
+    with pytest.raises(ImageDamaged):
+        made(data, tmp_path)
+
+
+def test_metadata_whose_name_is_no_text_does_no_harm(tmp_path: Path) -> None:
+    data = encode(picture(), "avif", fields={"exif-ifd0-Make": "Camera"})
+
+    assert made(data.replace(b"Exif\0\0", b"\xf2\xa6if\0\0", 1), tmp_path).pictures
+
+
 @pytest.mark.parametrize("data", [b"", b"\0", b"hello", b"<html><svg></svg></html>", bytes(range(256)) * 10])
 def test_garbage_is_not_an_image(data: bytes, tmp_path: Path) -> None:
     with pytest.raises(NotAnImage):
