@@ -1,6 +1,7 @@
 """What all tests share: a real PostgreSQL, empty for each test that asks for it, and the rooms."""
 
 import os
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -51,6 +52,20 @@ def session_folder() -> Iterator[Path]:
     """A folder like that, of this test run."""
     with open_folder() as folder:
         yield folder
+
+
+@pytest.fixture(scope="session")
+async def made_once(session_folder: Path) -> Path:
+    """A data folder whose server was used and stopped; to make one takes longer than to test it."""
+    async with embedded_postgres(session_folder / "made_once"):
+        return session_folder / "made_once"
+
+
+@pytest.fixture
+def data_dir(made_once: Path, tmp_path: Path) -> Path:
+    """A data folder like that, for one test."""
+    subprocess.run(["/bin/cp", "-a", made_once, tmp_path / "data"], check=True)  # noqa: S603 - the test's own words
+    return tmp_path / "data"
 
 
 @pytest.fixture(scope="session")

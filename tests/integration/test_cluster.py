@@ -153,16 +153,16 @@ async def test_a_strict_umask_does_not_lock_the_server_out(tmp_path: Path) -> No
     assert await query(tmp_path / "data", "SELECT 1") == 1
 
 
-async def test_the_socket_is_closed_to_others(tmp_path: Path) -> None:
-    await query(tmp_path, "SELECT 1")
+async def test_the_socket_is_closed_to_others(data_dir: Path) -> None:
+    await query(data_dir, "SELECT 1")
 
-    assert (tmp_path / "postgres/socket").stat().st_mode & 0o777 == 0o700
+    assert (data_dir / "postgres/socket").stat().st_mode & 0o777 == 0o700
 
 
 @as_root
-async def test_the_user_whom_the_server_runs_as_does_not_get_in(tmp_path: Path) -> None:
-    async with embedded_postgres(tmp_path) as embedded:
-        server = open_cluster(tmp_path)
+async def test_the_user_whom_the_server_runs_as_does_not_get_in(data_dir: Path) -> None:
+    async with embedded_postgres(data_dir) as embedded:
+        server = open_cluster(data_dir)
         psql = server.run(server.program("psql"), "-XAtc", "SELECT 1", embedded.dsn, capture_output=True)
 
     assert b"Peer authentication failed" in psql.stderr
@@ -226,29 +226,26 @@ def test_a_user_without_a_name_is_told_to_get_one(tmp_path: Path) -> None:
 
 
 @as_root
-async def test_a_database_of_another_user_is_refused(tmp_path: Path) -> None:
-    await query(tmp_path, "SELECT 1")
-    os.chown(tmp_path / "postgres/cluster", NAMELESS, -1)
+async def test_a_database_of_another_user_is_refused(data_dir: Path) -> None:
+    os.chown(data_dir / "postgres/cluster", NAMELESS, -1)
 
     with pytest.raises(ConfigError, match=f"belongs to user {NAMELESS}"):
-        await query(tmp_path, "SELECT 1")
+        await query(data_dir, "SELECT 1")
 
 
 @as_root
-async def test_a_folder_that_was_closed_later_is_named(tmp_path: Path) -> None:
-    await query(tmp_path / "data", "SELECT 1")
-    (tmp_path / "data").chmod(0o700)
+async def test_a_folder_that_was_closed_later_is_named(data_dir: Path) -> None:
+    (data_dir).chmod(0o700)
 
     with pytest.raises(ConfigError, match="may not enter"):
-        await query(tmp_path / "data", "SELECT 1")
+        await query(data_dir, "SELECT 1")
 
 
-async def test_a_database_of_another_version_is_refused(tmp_path: Path) -> None:
-    await query(tmp_path, "SELECT 1")
-    (tmp_path / "postgres/cluster/PG_VERSION").write_text("17\n")
+async def test_a_database_of_another_version_is_refused(data_dir: Path) -> None:
+    (data_dir / "postgres/cluster/PG_VERSION").write_text("17\n")
 
     with pytest.raises(ConfigError, match="was made by PostgreSQL 17"):
-        await query(tmp_path, "SELECT 1")
+        await query(data_dir, "SELECT 1")
 
 
 async def test_a_data_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
@@ -273,12 +270,11 @@ async def test_missing_programs_are_named(tmp_path: Path, monkeypatch: pytest.Mo
         await query(tmp_path, "SELECT 1")
 
 
-async def test_a_long_log_is_put_aside(tmp_path: Path) -> None:
-    await query(tmp_path, "SELECT 1")
-    with (tmp_path / "postgres/log").open("ab") as log:
+async def test_a_long_log_is_put_aside(data_dir: Path) -> None:
+    with (data_dir / "postgres/log").open("ab") as log:
         log.truncate(cluster.LOG_BYTES + 1)
 
-    await query(tmp_path, "SELECT 1")
+    await query(data_dir, "SELECT 1")
 
-    assert (tmp_path / "postgres/log").stat().st_size < cluster.LOG_BYTES
-    assert (tmp_path / "postgres/log.1").stat().st_size > cluster.LOG_BYTES
+    assert (data_dir / "postgres/log").stat().st_size < cluster.LOG_BYTES
+    assert (data_dir / "postgres/log.1").stat().st_size > cluster.LOG_BYTES

@@ -38,20 +38,6 @@ asyncio.run(main())
 """
 
 
-@pytest.fixture(scope="module")
-def made_once(session_folder: Path) -> Path:
-    """A data folder whose server has been stopped; making one takes longer than all the rest."""
-    asyncio.run(use_once(session_folder / "made_once"))
-    return session_folder / "made_once"
-
-
-@pytest.fixture
-def data_dir(made_once: Path, tmp_path: Path) -> Path:
-    """A data folder like that, for one test."""
-    subprocess.run(["/bin/cp", "-a", made_once, tmp_path / "data"], check=True)  # noqa: S603 - the test's own words
-    return tmp_path / "data"
-
-
 async def use_once(data_dir: Path) -> None:
     async with embedded_postgres(data_dir):
         pass
