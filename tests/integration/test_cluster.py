@@ -82,7 +82,9 @@ def copy_packages(to: Path) -> None:
         assert spec is not None
         assert spec.origin is not None
         shutil.copytree(
-            Path(spec.origin).parents[1] / package, to / package, ignore=shutil.ignore_patterns("include")
+            Path(spec.origin).parents[1] / package,
+            to / package,
+            ignore=shutil.ignore_patterns("include", "pginstall"),
         )
 
 
@@ -235,7 +237,7 @@ async def test_a_database_of_another_user_is_refused(data_dir: Path) -> None:
 
 @as_root
 async def test_a_folder_that_was_closed_later_is_named(data_dir: Path) -> None:
-    (data_dir).chmod(0o700)
+    data_dir.chmod(0o700)
 
     with pytest.raises(ConfigError, match="may not enter"):
         await query(data_dir, "SELECT 1")
