@@ -147,6 +147,7 @@ def _damage(source: Path, error: Exception) -> ImageError:
         for row in range(image.height):
             region.fetch(0, row, image.width, 1)
             percent = 100 * row // image.height
+    pyvips.vips_lib.vips_error_clear()  # every later message would quote it
     far = f"only its upper {percent} % can be decoded" if percent else "it cannot be decoded"
     return ImageDamaged(f"The picture is damaged or incomplete: {far}.")
 
