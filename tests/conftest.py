@@ -31,6 +31,7 @@ END_OTHER_SESSIONS = """
 @pytest.fixture(scope="session", autouse=True)
 def no_settings_from_outside() -> None:
     """A developer's environment must not change what the tests see."""
+    os.umask(0o022)
     for name in [name for name in os.environ if name.startswith("PACKSHOT_")]:
         del os.environ[name]
 

@@ -188,7 +188,7 @@ def _make_home(link: Path, account: pwd.struct_passwd) -> None:
         _make_folder(link)
         return
     _make_folder(SYSTEM_FOLDER)
-    home = Path(tempfile.mkdtemp(dir=SYSTEM_FOLDER))
+    home = Path(tempfile.mkdtemp(prefix="data-", dir=SYSTEM_FOLDER))
     home.chmod(0o755)
     (home / "belongs-to").symlink_to(link.parent)
     try:
