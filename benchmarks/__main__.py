@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Final
 
+import psutil
 import uvloop
 from rich.console import Console
 from rich.table import Table
@@ -33,9 +34,10 @@ def main() -> int:
         parser.error(f"there is no {' and no '.join(sorted(unknown))}; there are {', '.join(MODULES)}")
     for name in [name for name in os.environ if name.startswith("PACKSHOT_")]:
         del os.environ[name]  # Packshot as delivered, whatever is set here
+    machine = _machine(psutil.cpu_times_percent(interval=1).idle)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         results = runner.run(_measure(wanted))
-    (_print_markdown if arguments.markdown else _print_table)(results)
+    (_print_markdown if arguments.markdown else _print_table)(machine, results)
     return int(any(result.is_missed for found in results.values() for result in found))
 
 
@@ -52,24 +54,24 @@ async def _measure(names: Sequence[str]) -> dict[str, list[Result]]:
     return results
 
 
-def _print_table(results: dict[str, list[Result]]) -> None:
-    table = Table(*HEADINGS, title=_machine(), title_justify="left")
+def _print_table(machine: str, results: dict[str, list[Result]]) -> None:
+    table = Table(*HEADINGS, title=machine, title_justify="left")
     for result in (result for found in results.values() for result in found):
         table.add_row(*result.cells(), style="red" if result.is_missed else "")
     Console().print(table)
 
 
-def _print_markdown(results: dict[str, list[Result]]) -> None:
-    print(f"{_machine()}\n\n| {' | '.join(HEADINGS)} |\n|{'---|' * len(HEADINGS)}")
+def _print_markdown(machine: str, results: dict[str, list[Result]]) -> None:
+    print(f"{machine}.\n\n| {' | '.join(HEADINGS)} |\n|{'---|' * len(HEADINGS)}")
     for result in (result for found in results.values() for result in found):
         print(f"| {' | '.join(result.cells())} |")
     for name in results:
         print(f"\n## {name}\n\n{(import_module(f'benchmarks.{name}').__doc__ or '').strip()}")
 
 
-def _machine() -> str:
+def _machine(idle: float) -> str:
     system = f"{platform.system()} {platform.machine()}, {cores()} cores"
-    return f"Packshot {__version__}, Python {platform.python_version()}, {system}"
+    return f"Packshot {__version__}, Python {platform.python_version()}, {system}, {idle:.0f} % idle before"
 
 
 if __name__ == "__main__":
