@@ -86,6 +86,8 @@ def copy_packages(to: Path) -> None:
             to / package,
             ignore=shutil.ignore_patterns("include", "pginstall"),
         )
+    for path in to.rglob("*"):
+        path.chmod(0o755)  # whatever umask our environment was made with
 
 
 def use_once_as(uid: int, tmp_path: Path, data_dir: Path) -> str:
