@@ -2,10 +2,10 @@
 How much memory does the whole thing need, and does it grow?
 
 PSS (each process's proportional share of every page) is summed over `packshot serve`, its decoder children
-and all of PostgreSQL, at rest: fresh, after it has made the pictures, and after thousands of tiny ones. A child's own peak (VmHWM)
-is read after the pictures. What there is after the first thousand tiny ones is compared with the end; pages shared
-between processes are left out of that, because they are PostgreSQL's buffers, 32 MB and never more, which
-it fills once and keeps.
+and all of PostgreSQL, at rest: fresh, after it has made the pictures, and after thousands of tiny ones. A
+child's own peak (VmHWM) is read after the pictures. What there is after the first thousand tiny ones is
+compared with the end; pages shared between processes are left out of that, because they are PostgreSQL's
+buffers, 32 MB and never more, which it fills once and keeps.
 """
 
 import asyncio
