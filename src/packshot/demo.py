@@ -40,6 +40,13 @@ class QuietHandler(SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
+class QuietServer(ThreadingHTTPServer):
+    """Has no opinion on clients that hang up once they know that a file is no picture."""
+
+    def handle_error(self, *_: object) -> None:
+        """Say nothing."""
+
+
 async def demo(settings: Settings, pictures: Path | None) -> None:
     """Process the pictures and print what became of each; a picture that fails is an outcome too."""
     start_logging("error")  # the table says it better
@@ -66,7 +73,7 @@ async def demo(settings: Settings, pictures: Path | None) -> None:
 def served(folder: Path) -> Iterator[list[str]]:
     """Serve a folder on this machine while the block runs; yield the URLs of its pictures."""
     names = [file.name for file in _pictures(folder)]
-    server = ThreadingHTTPServer((HOST, 0), partial(QuietHandler, directory=folder))
+    server = QuietServer((HOST, 0), partial(QuietHandler, directory=folder))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:

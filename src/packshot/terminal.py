@@ -47,7 +47,7 @@ def print_users(users: Sequence[UserView]) -> None:
     table = Table("id", "name", "mobile", "latitude", "longitude", box=None)
     for user in users:
         cells = (user.id, user.name, user.mobile, user.latitude, user.longitude)
-        table.add_row(*(escape("" if cell is None else str(cell)) for cell in cells))
+        table.add_row(*("" if cell is None else _harmless(str(cell)) for cell in cells))
     screen.print(table)
 
 
@@ -139,6 +139,11 @@ def _image_cells(image: ImageView, presets: Sequence[str]) -> list[str]:
         f"{_size(source - main)} {1 - main / source:4.0%}",
         f"{sum(image.timings.values()):.0f} ms",
     ]
+
+
+def _harmless(text: str) -> str:
+    """Take the markup and the control characters of somebody else's words for what they are: text."""
+    return escape("".join(character if character.isprintable() else "?" for character in text))
 
 
 def _name(image: ImageView) -> str:

@@ -1,6 +1,7 @@
 """The whole application without a worker, and its API."""
 
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
@@ -24,3 +25,12 @@ async def api(app: App) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(open_api(app))
     async with httpx.AsyncClient(transport=transport, base_url="http://packshot.example") as client:
         yield client
+
+
+@pytest.fixture
+def logging_as_before() -> Iterator[None]:
+    """Commands that run inside this process set up logging for themselves."""
+    handlers, level = logging.root.handlers[:], logging.root.level
+    yield
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)

@@ -2,10 +2,9 @@
 
 import asyncio
 import json
-import logging
 import socket
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,24 +31,13 @@ class Ended:
         return json.loads(self.out)
 
 
+pytestmark = pytest.mark.usefixtures("logging_as_before")
+
 Packshot = Callable[..., Coroutine[None, None, Ended]]
 
 
 @pytest.fixture
-def _logging_as_before() -> Iterator[None]:
-    handlers, level = logging.root.handlers[:], logging.root.level
-    yield
-    logging.root.handlers[:] = handlers
-    logging.root.setLevel(level)
-
-
-@pytest.fixture
-def packshot(
-    app: App,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    _logging_as_before: None,
-) -> Packshot:
+def packshot(app: App, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Packshot:
     """Run a command on the database of `app`, beside it."""
     monkeypatch.setenv("PACKSHOT_DATABASE_URL", app.settings.database_url)
     monkeypatch.setenv("PACKSHOT_DATA_DIR", str(app.settings.data_dir))
@@ -269,6 +257,8 @@ async def test_all_failed_images_are_retried_at_once(packshot: Packshot, app: Ap
         (["submit", "ftp://shop.example/boot.jpg"], 2, "product_images[0]"),
         (["submit"], 2, "Missing argument"),
         (["sumbit", URL], 2, "No such command"),
+        (["demo", "--pictures", "/no/such/folder"], 2, "/no/such/folder is not a folder."),
+        (["demo", "--pictures", "/dev/fd"], 2, "There are no pictures in /dev/fd."),
     ],
 )
 async def test_a_mistake_on_the_command_line_is_one_message(

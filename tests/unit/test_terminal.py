@@ -119,6 +119,20 @@ def test_markup_in_the_name_of_a_user_is_only_text(capsys: pytest.CaptureFixture
     assert name in capsys.readouterr().out
 
 
+def test_the_name_of_a_user_cannot_take_over_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "Ada \x1b]0;title\x07\x1b[2J"
+
+    print_users(
+        [
+            UserView(
+                id=1, name=name, mobile=None, latitude=None, longitude=None, created_at=NOW, updated_at=NOW
+            )
+        ]
+    )
+
+    assert "Ada ?]0;title??[2J" in capsys.readouterr().out
+
+
 def test_json_is_json_whatever_is_in_it(capsys: pytest.CaptureFixture[str]) -> None:
     print_json({"price": Decimal("0.10"), "at": NOW, "name": "[bold] 😀"})
 

@@ -35,8 +35,9 @@ UNCHANGED: Any = Field(default=None)  # never read: only the fields that were se
 
 
 def _storable(text: str) -> str:
-    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
-        raise ValueError("contains a character that cannot be stored (NUL or half a surrogate pair)")
+    # The other thing that PostgreSQL cannot keep, half a surrogate pair, has no length for pydantic.
+    if "\0" in text:
+        raise ValueError("contains a NUL character, which cannot be stored")
     return text
 
 
