@@ -119,7 +119,7 @@ class NewProduct(Body):
 class ProductChanges(Body):
     """The fields to change, the others stay. Images whose URL stays keep their result."""
 
-    model_config = ConfigDict(json_schema_extra={"example": {"product_price": "99.90"}})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"product_price": "99.90"}]})
 
     user_id: UserId = UNCHANGED
     product_name: ProductName = UNCHANGED
