@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Final
 
 from tests.serving import ENDED, Serving
+from tests.supplier import Supplier
 
 ROOT: Final = Path(__file__).parents[2]
+README: Final = (ROOT / "README.md").read_text("utf-8")
 BLOCK: Final = re.compile(r"^```(bash session|json|text)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 ANSWERS: Final = ("json", "text")
 MOST_IMAGES: Final = 9  # of the session; the ids of some may be free again
@@ -26,7 +28,7 @@ LAST_LINE: Final = "that was all"
 
 def session() -> Iterator[tuple[str, str]]:
     """Each block of commands with the answer that is printed below it, or nothing."""
-    blocks = [*BLOCK.findall((ROOT / "README.md").read_text("utf-8")), ("", "")]
+    blocks = [*BLOCK.findall(README), ("", "")]
     for (kind, commands), (next_kind, answer) in pairwise(blocks):
         if kind not in ANSWERS:
             yield commands, answer if next_kind in ANSWERS else ""
@@ -82,3 +84,13 @@ async def test_the_session_of_the_readme_works_as_printed(tmp_path: Path) -> Non
             await wait_for_images(serving)
             ours = commands.replace("8080", str(serving.client.base_url.port)).replace("9000", supplier)
             assert missing(answer, await type_in(shell, ours)) is None
+
+
+async def test_the_picture_of_the_readme_has_the_bytes_it_says(serving: Serving, supplier: Supplier) -> None:
+    supplier.files["/camera.jpg"] = (ROOT / "docs/images/camera.jpg").read_bytes()
+    said = re.findall(r"([0-9,]+) bytes", README.partition("\n## ")[0])
+
+    (image,) = (await serving.ended(await serving.submit(supplier.url("/camera.jpg"))))["images"]
+
+    made = [rendition["bytes"] for rendition in image["renditions"] if rendition["format"] == "avif"]
+    assert said == [f"{size:,}" for size in (image["source"]["bytes"], *made)]
