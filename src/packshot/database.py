@@ -82,6 +82,7 @@ class Database:
                 max_size=connections,
                 command_timeout=COMMAND_SECONDS,
                 init=_set_codecs,
+                reset=_keep_as_it_is,
                 server_settings={"application_name": "packshot"},
             )
         try:
@@ -119,9 +120,14 @@ class Database:
     async def locked(self, name: str) -> AsyncIterator[Connection]:
         """Hold the advisory lock of `name` alone, across the commits of this block."""
         with translated():
-            async with self._pool.acquire() as connection:  # going back to the pool frees the lock
-                await connection.execute("SELECT pg_advisory_lock(hashtextextended($1, 0))", name)
-                yield Connection(connection)
+            async with self._pool.acquire() as connection:
+                try:
+                    await connection.execute("SELECT pg_advisory_lock(hashtextextended($1, 0))", name)
+                    yield Connection(connection)
+                    await connection.execute("SELECT pg_advisory_unlock_all()")
+                except BaseException:  # also when cancelled, while we cannot know whether we have the lock
+                    connection.terminate()  # the end of the session frees it
+                    raise
 
     async def check(self) -> None:
         """Prove that we can write: a standby or a full disk still answers reads."""
@@ -189,3 +195,7 @@ async def _set_codecs(connection: "asyncpg.Connection") -> None:
             encoder=lambda value: orjson.dumps(value).decode(),
             decoder=orjson.loads,
         )
+
+
+async def _keep_as_it_is(_: "asyncpg.Connection") -> None:
+    """Save the round trip that asyncpg makes after every use: `locked` alone leaves traces in a session."""
