@@ -51,7 +51,7 @@ class LocalStore:
 
 
 def _put(file: Path, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(path.parent)
     _flush(file)
     try:
         file.rename(path)
@@ -60,6 +60,14 @@ def _put(file: Path, path: Path) -> None:
             raise
         _copy(file, path)
     _flush(path.parent)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder and those it lies in; the name of a new one must survive a power cut too."""
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _flush(folder.parent)
 
 
 def _copy(file: Path, path: Path) -> None:
