@@ -17,6 +17,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -63,6 +64,7 @@ def load_presets(file: Path | None) -> tuple[Preset, ...]:
     return tuple(_preset(name, table) for name, table in tables.items())
 
 
+@cache
 def recipe(preset: Preset, encoding: Encoding) -> str:
     """Return 16 hex digits for everything that decides the bytes; the preset's name does not."""
     decisive = [RECIPE_VERSION, preset.pixels, encoding.format, encoding.quality, encoding.effort]
