@@ -88,11 +88,16 @@ def main(folder: Path, pictures: Sequence[Path]) -> None:
 
     folder.mkdir()
     presets = load_presets(None)
+
+    def render_afresh(picture: Path) -> None:
+        for made in render(picture, folder, presets, sys.maxsize).pictures:
+            made.path.unlink()  # ext4 makes who overwrites a file wait for the disk
+
     for picture in pictures:
-        render(picture, folder, presets, sys.maxsize)
+        render_afresh(picture)
     print("ready", flush=True)
     while number := os.read(0, NUMBER.size):  # a pipe gives four bytes to one reader
-        render(pictures[NUMBER.unpack(number)[0]], folder, presets, sys.maxsize)
+        render_afresh(pictures[NUMBER.unpack(number)[0]])
         print("done", flush=True)
 
 
