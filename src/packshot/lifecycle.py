@@ -111,9 +111,10 @@ class Reorder:
 
 
 def reorder(images: list[tuple[int, str]], urls: list[str]) -> Reorder:
-    """Match `images` (image_id, url, in order of position) with the wanted `urls`.
+    """Match `images` (image_id, url, the oldest first) with the wanted `urls`.
 
-    An image whose URL stays keeps its row. When a URL stands twice, the copies keep their order.
+    An image whose URL stays keeps its row. When a URL stands twice, the older image stands first, so
+    that copies keep their order.
     """
     spare: dict[str, list[int]] = {}
     for image_id, url in images:

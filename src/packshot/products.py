@@ -183,13 +183,11 @@ async def _lock(connection: Connection, product_id: int) -> Row:
 
 
 async def _images(connection: Connection, product_id: int) -> Sequence[Row]:
-    """Lock by id, as everybody does, and return in order of position."""
-    images = await connection.fetch(
+    return await connection.fetch(
         "SELECT image_id, position, source_url, source_sha256 FROM images"
         " WHERE product_id = $1 ORDER BY image_id FOR UPDATE",
         product_id,
     )
-    return sorted(images, key=lambda image: int(image["position"]))
 
 
 async def _write(connection: Connection, product: Mapping[str, Any]) -> None:

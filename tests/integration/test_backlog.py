@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from uuid import uuid4
 
+import pytest
 from tests.rows import (
     a_product,
     an_image,
@@ -138,17 +139,18 @@ async def test_taking_marks_back_does_not_wait_for_an_edit(
         assert ids(await backlog.publish_due(2)) == [other]
 
 
+@pytest.mark.parametrize("busy", [0, 1])
 async def test_retrying_everything_during_an_edit_ends_well(
-    database: Database, products: Products, images: Images, user_id: int
+    database: Database, products: Products, images: Images, user_id: int, busy: int
 ) -> None:
     product_id = (await products.add(a_product(user_id, "a", "b")))["product_id"]
-    first, second = await image_ids(products, product_id)
-    for image_id in (first, second):
+    both = await image_ids(products, product_id)
+    for image_id in both:
         await images.give_up(await claimed(images, image_id), GiveUp("source_gone", "Not there."))
     await products.change(product_id, {"product_images": ["b", "a"]})
 
     async with database.transaction() as connection:
-        await connection.execute("SELECT FROM images WHERE image_id = $1 FOR UPDATE", first)
+        await connection.execute("SELECT FROM images WHERE image_id = $1 FOR UPDATE", both[busy])
         retrying = asyncio.create_task(images.requeue_failed())
         await eventually(lambda: somebody_waits(database))
         editing = asyncio.create_task(products.change(product_id, {"product_price": Decimal(1)}))

@@ -170,8 +170,8 @@ async def test_what_becomes_due_is_published_without_a_call(
 
 
 @pytest.mark.usefixtures("quick")
-async def test_a_broker_that_is_away_does_not_end_the_sweeping(
-    database: Database, desk: Desk, images: Images
+async def test_a_broker_that_is_away_is_worth_a_line_and_does_not_end_the_sweeping(
+    database: Database, desk: Desk, images: Images, caplog: pytest.LogCaptureFixture
 ) -> None:
     post = Post(refusals=3)
     image_id = await an_image(images)
@@ -179,9 +179,13 @@ async def test_a_broker_that_is_away_does_not_end_the_sweeping(
     async with running(a_sweeper(database, post, desk)):
         await post.got(image_id)
 
+    assert [(line.message, line.exc_info) for line in caplog.records] == [("sweep postponed", None)] * 3
+
 
 @pytest.mark.usefixtures("quick")
-async def test_a_bug_does_not_end_the_sweeping(database: Database, desk: Desk, images: Images) -> None:
+async def test_a_bug_is_worth_a_traceback_and_does_not_end_the_sweeping(
+    database: Database, desk: Desk, images: Images, caplog: pytest.LogCaptureFixture
+) -> None:
     post = Post(refusals=1, error=ZeroDivisionError)
     swallowed = await an_image(images)
 
@@ -189,6 +193,8 @@ async def test_a_bug_does_not_end_the_sweeping(database: Database, desk: Desk, i
         await eventually(lambda: is_published(images, swallowed))
         other = await an_image(images)
         await post.got(other)
+
+    assert [(line.message, bool(line.exc_info)) for line in caplog.records] == [("sweep failed", True)]
 
 
 async def is_published(images: Images, image_id: int) -> bool:

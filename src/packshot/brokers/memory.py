@@ -59,9 +59,8 @@ class MemoryBroker:
             yield MemoryDelivery(hint.image_id)
 
     async def close(self) -> None:
-        """Drop what is queued and end the deliveries, also those that somebody asks for later."""
+        """End the deliveries, also those that somebody asks for later; what is queued is lost."""
         async with self._changed:
             self._is_closed = True
             self._is_taken_from = False
-            self._hints.clear()
             self._changed.notify_all()
