@@ -53,6 +53,7 @@ async def demo(settings: Settings, pictures: Path | None) -> None:
     kept = settings.data_dir.absolute() / "demo"
     shutil.rmtree(kept, ignore_errors=True)
     with TemporaryDirectory(prefix="packshot-demo-") as scratch:
+        Path(scratch).chmod(0o755)  # else root's PostgreSQL may not enter, and leaves its files elsewhere
         folder = pictures or await _draw(Path(scratch) / "pictures")
         fresh = settings.model_copy(
             update={

@@ -19,7 +19,9 @@ LOCATION: Final[dict[str, Any]] = {
 SUFFIXES: Final = {name: f".{form.suffix}" for name, form in FORMATS.items()}
 
 # Never 1E+11, which is how PostgreSQL's numbers may arrive.
-ExactPrice = Annotated[Decimal, PlainSerializer("{:f}".format, return_type=str), Field(examples=["119.90"])]
+ExactPrice = Annotated[
+    Decimal, PlainSerializer(lambda price: f"{price:f}", return_type=str), Field(examples=["119.90"])
+]
 
 
 class UserView(BaseModel):
