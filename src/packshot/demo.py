@@ -52,12 +52,11 @@ async def demo(settings: Settings, pictures: Path | None) -> None:
     start_logging("error")  # the table says it better
     kept = settings.data_dir.absolute() / "demo"
     shutil.rmtree(kept, ignore_errors=True)
-    with TemporaryDirectory(prefix="packshot-demo-") as scratch:
-        Path(scratch).chmod(0o755)  # else root's PostgreSQL may not enter, and leaves its files elsewhere
-        folder = pictures or await _draw(Path(scratch) / "pictures")
+    with scratch_folder() as scratch:
+        folder = pictures or await _draw(scratch / "pictures")
         fresh = settings.model_copy(
             update={
-                "data_dir": Path(scratch) / "data",
+                "data_dir": scratch / "data",
                 "database_url": "",
                 "broker_url": "memory:",
                 "store_url": kept.as_uri(),
@@ -68,6 +67,15 @@ async def demo(settings: Settings, pictures: Path | None) -> None:
             product = await _process(fresh, urls)
     print_images([product])
     screen.print(f"The renditions are in {kept}.", soft_wrap=True, markup=False)
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """Make a folder for the block, open to root's PostgreSQL, which would leave its files elsewhere."""
+    with TemporaryDirectory(prefix="packshot-demo-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
 
 
 @contextmanager
