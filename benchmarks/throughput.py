@@ -21,7 +21,7 @@ from packshot.settings import cores
 
 ROUNDS: Final = 7
 ROUND_SECONDS: Final = 6.0
-POLL_SECONDS: Final = 0.05
+POLL_SECONDS: Final = 0.25  # seldom, because it runs on these cores too; the time is taken from the rows
 
 UNFINISHED: Final = "SELECT 1 FROM images WHERE state IN ('pending', 'processing') LIMIT 1"
 OUTCOME: Final = """
