@@ -147,8 +147,6 @@ def main() -> None:
         _fail(str(error), code=2)
     except PackshotError as error:
         _fail(str(error), code=1)
-    except KeyboardInterrupt:
-        sys.exit(130)
 
 
 def _run_daemon(*, api: bool, worker: bool) -> None:
