@@ -18,7 +18,7 @@ from fastapi import FastAPI
 
 from packshot.app import App, open_api, open_app, open_consumer
 from packshot.consumer import Consumer
-from packshot.errors import ConfigError
+from packshot.errors import ConfigError, ServiceUnavailable
 from packshot.settings import Settings
 
 Announce = Callable[[App, socket.socket | None], None]
@@ -57,6 +57,7 @@ async def run(settings: Settings, announce: Announce, *, api: bool, worker: bool
             server = ApiServer(open_api(app), settings)
             announce(app, listener)
             await _run_parts(app, consumer, server, listener, stop)
+            await _leave(app)
 
 
 async def _prepare(app: App, *, worker: bool) -> None:
@@ -86,6 +87,12 @@ async def _run_parts(
         await asyncio.wait(parts, timeout=app.settings.shutdown_seconds)
         for task in (*parts, sweeping):
             task.cancel()
+
+
+async def _leave(app: App) -> None:
+    with contextlib.suppress(ServiceUnavailable):  # then the others will miss us
+        await app.images.release_held()
+        await app.workers.forget([app.desk.worker.worker_id])
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -84,6 +84,12 @@ GIVE_BACK: Final = """
      WHERE image_id = $1 AND attempt = $2 AND state = 'processing'
     RETURNING image_id"""
 
+RELEASE_HELD: Final = """
+    UPDATE images
+       SET state = 'pending', max_attempts = max_attempts + 1, due_at = now(), published_at = NULL,
+           worker_id = NULL, lease_until = NULL, updated_at = now()
+     WHERE worker_id = $1 AND state = 'processing'"""
+
 GIVE_UP: Final = """
     UPDATE images
        SET state = 'failed', error_code = $3, error_message = $4,
@@ -178,6 +184,10 @@ class Images:
     async def release(self, claim: Claim, verdict: Release) -> None:
         """Put the image back as if this attempt had not been, or raise StaleClaim."""
         await self._give_back(claim, verdict.delay_seconds, 1, None, None)
+
+    async def release_held(self) -> None:
+        """Put everything back that this worker has in hand: it is leaving."""
+        await self._database.execute(RELEASE_HELD, self._worker_id)
 
     async def give_up(self, claim: Claim, verdict: GiveUp) -> None:
         """Fail the image, or raise StaleClaim."""

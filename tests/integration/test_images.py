@@ -266,3 +266,17 @@ async def test_noting_the_source_renews_the_lease(database: Database, images: Im
 
     renewed = (await images.get(claim.image_id))["lease_until"] - before
     assert renewed.total_seconds() >= 50
+
+
+async def test_a_worker_that_leaves_puts_back_what_it_holds_and_nothing_else(
+    database: Database, images: Images
+) -> None:
+    held, others = await an_image(images), await an_image(images)
+    await images.claim(held)
+    await another_worker(database).claim(others)
+
+    await images.release_held()
+
+    row = await images.get(held)
+    assert (row["state"], row["max_attempts"] - row["attempt"]) == ("pending", 5)
+    assert (await images.get(others))["state"] == "processing"
