@@ -55,7 +55,8 @@ RESCUE: Final = """
     UPDATE images
        SET state = CASE WHEN gone.losses < $5 THEN 'pending' ELSE 'failed' END,
            losses = gone.losses, max_attempts = max_attempts + 1,
-           error_code = $6, error_message = $3,
+           error_code = CASE WHEN gone.losses < $5 THEN error_code ELSE $6 END,
+           error_message = CASE WHEN gone.losses < $5 THEN error_message ELSE $3 END,
            due_at = now() + make_interval(secs => gone.losses * $4), published_at = NULL,
            worker_id = NULL, lease_until = NULL, updated_at = now()
       FROM gone WHERE images.image_id = gone.image_id

@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 something failed (an image, the database), 2 the settings 
 """
 
 import asyncio
+import signal
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -147,6 +148,8 @@ def main() -> None:
         _fail(str(error), code=2)
     except PackshotError as error:
         _fail(str(error), code=1)
+    except asyncio.CancelledError:
+        sys.exit(128 + signal.SIGTERM)
 
 
 def _run_daemon(*, api: bool, worker: bool) -> None:
@@ -168,9 +171,18 @@ def _run(
     settings = load_settings()
     start_logging(settings.log_level)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        code = runner.run(command(settings, *args, **kwargs))
+        code = runner.run(_ending_well(command(settings, *args, **kwargs)))
     if code:
         raise typer.Exit(code)
+
+
+async def _ending_well(command: Coroutine[Any, Any, int | None]) -> int | None:
+    """Let SIGTERM and SIGHUP end a command as Ctrl-C does: what it has opened is closed."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - we are a coroutine
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    return await command
 
 
 def _fail(message: str, *, code: int) -> None:

@@ -1,9 +1,9 @@
 """
 Runs an app until it is told to stop: `serve`, `api` and `work` are this with other parts.
 
-On SIGINT or SIGTERM the parts end in order: no new requests and deliveries, then what is in hand is
-finished or given back, then the sweeper, the database and the embedded PostgreSQL. A second signal
-does not wait.
+On SIGINT, SIGTERM or SIGHUP (a closed terminal) the parts end in order: no new requests and
+deliveries, then what is in hand is finished or given back, then the sweeper, the database and the
+embedded PostgreSQL. A second signal does not wait.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
+from typing import Final
 
 import uvicorn
 from fastapi import FastAPI
@@ -20,6 +21,8 @@ from packshot.app import App, open_api, open_app, open_consumer
 from packshot.consumer import Consumer
 from packshot.errors import ConfigError, ServiceUnavailable
 from packshot.settings import Settings
+
+STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Announce = Callable[[App, socket.socket | None], None]
 
@@ -109,7 +112,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 @contextmanager
 def stop_signals() -> Iterator[asyncio.Event]:
-    """Set the event on the first SIGINT or SIGTERM; the second one acts as if we were not here."""
+    """Set the event on the first of STOPPING; the second one acts as if we were not here."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
 
@@ -118,10 +121,10 @@ def stop_signals() -> Iterator[asyncio.Event]:
         ignore()
 
     def ignore() -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in STOPPING:
             loop.remove_signal_handler(number)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOPPING:
         loop.add_signal_handler(number, stop_once)
     try:
         yield stop

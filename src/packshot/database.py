@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 import asyncpg
 import orjson
 
-from packshot.errors import ConfigError, PackshotError, ServiceUnavailable
+from packshot.errors import ConfigError, ServiceUnavailable
 
 Row = Mapping[str, Any]
 
@@ -29,11 +29,13 @@ WRONG_ADDRESS: Final = (
     ValueError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
+    asyncpg.InsufficientPrivilegeError,  # to make our tables
+    asyncpg.DuplicateTableError,  # somebody else's database
 )
 
 
-class ConstraintViolated(PackshotError):
-    """A write was refused by the constraint called `name`."""
+class ConstraintViolated(Exception):
+    """A write was refused by the constraint called `name`; who does not expect it has a bug."""
 
     def __init__(self, name: str, message: str) -> None:
         """Keep the constraint's name beside PostgreSQL's words."""
@@ -80,6 +82,7 @@ class Database:
                 url,
                 min_size=1,
                 max_size=connections,
+                timeout=COMMAND_SECONDS,
                 command_timeout=COMMAND_SECONDS,
                 init=_set_codecs,
                 reset=_keep_as_it_is,
@@ -87,7 +90,8 @@ class Database:
             )
         try:
             database = cls(pool)
-            await database.migrate()
+            with _blaming_the_settings():
+                await database.migrate()
             yield database
         finally:
             pool.terminate()
@@ -184,7 +188,9 @@ def _blaming_the_settings() -> Iterator[None]:
     try:
         yield
     except WRONG_ADDRESS as error:
-        raise ConfigError(f"PACKSHOT_DATABASE_URL does not lead to a database: {error}") from error
+        raise ConfigError(
+            f"PACKSHOT_DATABASE_URL does not lead to a database that can be used: {error}"
+        ) from error
 
 
 async def _set_codecs(connection: "asyncpg.Connection") -> None:

@@ -121,7 +121,7 @@ class Downloader:
                 target = redirect_target(str(hop), response.status, response.headers.get("Location", ""))
             hop = _request_url(check_url(target, MAX_HOP_CHARACTERS))
             if hop in seen:
-                raise TooManyRedirects(f"{hop.host} sends us in a circle.")
+                raise TooManyRedirects(f"{hop.raw_host} sends us in a circle.")
         raise TooManyRedirects(f"There were more than {self._settings.max_redirects} redirects.")
 
     async def _get(self, url: URL) -> aiohttp.ClientResponse:
@@ -129,10 +129,10 @@ class Downloader:
         try:
             return await session.get(url, allow_redirects=False)
         except aiohttp.ClientError as error:
-            raise _explain(error, url.host or "") from error
+            raise _explain(error, url.raw_host or "") from error
 
     async def _save(self, response: aiohttp.ClientResponse, to: Path) -> Source:
-        host, retry_after = response.url.host or "", response.headers.get("Retry-After", "")
+        host, retry_after = response.url.raw_host or "", response.headers.get("Retry-After", "")
         if reason := refusal(host, response.status, retry_after, datetime.now(UTC)):
             raise reason
         body = _Body(response, self._settings)
@@ -229,7 +229,7 @@ class _Resolver(AbstractResolver):
         return found[:MAX_ADDRESSES]
 
     async def close(self) -> None:
-        """Let go of the threads; one that hangs ends by itself."""
+        """Let go of the threads; one that hangs ends with the resolver's own time-out."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 

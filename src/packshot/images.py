@@ -36,6 +36,7 @@ CLAIM: Final = """
 NOTE_SOURCE: Final = """
     UPDATE images
        SET source_sha256 = $3, source_bytes = $4, source_format = $5,
+           source_width = NULL, source_height = NULL,
            lease_until = now() + make_interval(secs => $6), updated_at = now()
      WHERE image_id = $1 AND attempt = $2 AND state = 'processing'
     RETURNING image_id"""
@@ -51,8 +52,9 @@ TWIN: Final = """
        AND cardinality($2) = (SELECT count(*) FROM renditions WHERE key = ANY($2))
      LIMIT 1"""
 
-# The product is locked first. `position` is read from the newest version of the image's row, which
-# an edit of the product may have moved while we worked.
+# The product is locked first: the count is always true, and makes that lock come before the image's.
+# `position` is read from the newest version of the image's row, which an edit of the product may
+# have moved while we worked.
 FINISH: Final = """
     WITH product AS MATERIALIZED (
         SELECT product_id FROM products WHERE product_id = $3 FOR NO KEY UPDATE

@@ -21,6 +21,8 @@ from packshot.errors import ImageError, PackshotError, ServiceUnavailable
 
 MAX_LOSSES: Final = 3  # workers lost with the same image in hand before it counts as poison
 
+LONGEST_RELEASE_SECONDS: Final = 30  # what is ours is mended soon, and then nobody should wait long
+
 
 class ImageState(StrEnum):
     """What an image is now. A product's state uses the same words."""
@@ -92,7 +94,7 @@ def judge(
     """
     match error:
         case ServiceUnavailable():
-            return Release(policy.delay_after(1))
+            return Release(min(policy.delay_after(attempt), LONGEST_RELEASE_SECONDS))
         case ImageError(transient=True) if attempt < max_attempts:
             asked = min(error.retry_after_seconds or 0, policy.max_seconds)
             return Retry(max(asked, policy.delay_after(attempt)), error.code, str(error))

@@ -17,11 +17,15 @@ class Encoding:
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A named size: `pixels` is the longest side of the picture, which is never enlarged."""
+    """A named size: `pixels` is the longest side of the picture, which is never enlarged.
+
+    `via` are the sizes that the picture is made from on its way here, in pixels, largest first.
+    """
 
     name: str
     pixels: int
     encodings: tuple[Encoding, ...]
+    via: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

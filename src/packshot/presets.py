@@ -61,13 +61,20 @@ def load_presets(file: Path | None) -> tuple[Preset, ...]:
         raise ConfigError(f"The presets file {path} cannot be read: {error}") from error
     if problems := list(_problems(tables)):
         raise ConfigError(f"The presets file {path} is wrong:\n  " + "\n  ".join(problems))
-    return tuple(_preset(name, table) for name, table in tables.items())
+    return tuple(_preset(name, table, tables) for name, table in tables.items())
 
 
 @cache
 def recipe(preset: Preset, encoding: Encoding) -> str:
     """Return 16 hex digits for everything that decides the bytes; the preset's name does not."""
-    decisive = [RECIPE_VERSION, preset.pixels, encoding.format, encoding.quality, encoding.effort]
+    decisive = [
+        RECIPE_VERSION,
+        *preset.via,
+        preset.pixels,
+        encoding.format,
+        encoding.quality,
+        encoding.effort,
+    ]
     return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:16]
 
 
@@ -77,9 +84,10 @@ def store_key(source_sha256: str, preset: Preset, encoding: Encoding) -> str:
     return f"{source_sha256[:2]}/{source_sha256}/{preset.name}-{recipe(preset, encoding)}.{suffix}"
 
 
-def _preset(name: str, table: dict[str, Any]) -> Preset:
+def _preset(name: str, table: dict[str, Any], tables: dict[str, dict[str, Any]]) -> Preset:
     encodings = (_encoding(format_, table[format_]) for format_ in table if format_ != "pixels")
-    return Preset(name, table["pixels"], tuple(encodings))
+    larger = {other["pixels"] for other in tables.values() if other["pixels"] > table["pixels"]}
+    return Preset(name, table["pixels"], tuple(encodings), tuple(sorted(larger, reverse=True)))
 
 
 def _encoding(format_: str, values: dict[str, int]) -> Encoding:

@@ -70,7 +70,7 @@ class Settings(BaseSettings):
     )
     max_retry_seconds: float = Field(3600, gt=0, description="The longest wait between attempts.")
     lease_seconds: float = Field(
-        120, gt=0, description="How long a claim lasts before the image is taken back."
+        600, gt=0, description="How long a claim lasts before the image is taken back."
     )
     shutdown_seconds: float = Field(
         20, ge=0, description="Time for work in hand at shutdown; then it is given back."

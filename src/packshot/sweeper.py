@@ -7,6 +7,8 @@ Only as many messages as the broker has room for are out at a time; the backlog 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from math import inf
+from time import monotonic
 from typing import Final
 
 from packshot.backlog import Backlog
@@ -19,6 +21,7 @@ log = logging.getLogger(__name__)
 PUBLISH_SECONDS: Final = 0.5  # how late a retry can be
 RESCUE_SECONDS: Final = 2
 SILENT_SECONDS: Final = 30  # a worker without a heartbeat for so long is gone
+IGNORED_SECONDS: Final = 1e9  # nobody is silent for so long
 LOST_MESSAGE_SECONDS: Final = 60  # a message without a claim for so long is published again
 
 
@@ -31,6 +34,7 @@ class Sweeper:
         self._broker = broker
         self._desk = desk
         self._woken = asyncio.Event()
+        self._heard_at = self._hearing_since = -inf
 
     def wake(self) -> None:
         """Publish now: something became due, or the broker has room."""
@@ -58,12 +62,20 @@ class Sweeper:
         """Say that we live; take back what belonged to those who do not."""
         await self._workers.heartbeat(self._desk.worker)
         dead = self._desk.dead_neighbours()
-        lost = await self._backlog.rescue(dead, SILENT_SECONDS)
+        lost = await self._backlog.rescue(dead, SILENT_SECONDS if self._has_listened() else IGNORED_SECONDS)
         if lost:
             log.warning("images taken back from lost workers", extra={"image_ids": lost})
         await self._backlog.forget_published(LOST_MESSAGE_SECONDS)
         await self._workers.forget(dead)
         self._desk.clear(dead)
+
+    def _has_listened(self) -> bool:
+        """Say whether we would have heard the others: after an outage, nobody has been seen for long."""
+        now = monotonic()
+        if now - self._heard_at > SILENT_SECONDS / 2:
+            self._hearing_since = now
+        self._heard_at = now
+        return now - self._hearing_since >= SILENT_SECONDS
 
     async def _publish_when_woken(self) -> None:
         while True:

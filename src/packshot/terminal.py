@@ -79,7 +79,9 @@ def status_table(summary: Mapping[str, Any]) -> Group:
         failures.add_row(code, f"{count:,}")
     workers = Table("worker", "process", "slots", "since", box=None)
     for worker in summary["workers"]:
-        workers.add_row(worker["host"], str(worker["pid"]), str(worker["slots"]), worker["started_at"][:19])
+        workers.add_row(
+            _harmless(worker["host"]), str(worker["pid"]), str(worker["slots"]), worker["started_at"][:19]
+        )
     oldest = (
         f"{summary['products']:,} products; the oldest due image waits {summary['oldest_due_seconds']:.0f} s"
     )

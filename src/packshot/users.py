@@ -36,6 +36,7 @@ class Users:
 
     async def add_first(self) -> None:
         """Create user 1 in an empty database, so that the first request has somebody to belong to."""
-        await self._database.execute(
-            "INSERT INTO users (name) SELECT 'First user' WHERE NOT EXISTS (SELECT FROM users)"
-        )
+        async with self._database.locked("first user") as connection:
+            await connection.execute(
+                "INSERT INTO users (name) SELECT 'First user' WHERE NOT EXISTS (SELECT FROM users)"
+            )

@@ -147,3 +147,14 @@ async def test_our_own_pages_and_typed_addresses_may_write(api: AsyncClient, sit
     answer = await api.post("/process-image", json={"image_url": URL}, headers={"sec-fetch-site": site})
 
     assert answer.status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"), [("http://evil.example", 403), ("null", 403), ("http://packshot", 201)]
+)
+async def test_where_browsers_do_not_say_cross_site_the_origin_must_be_ours(
+    api: AsyncClient, origin: str, status: int
+) -> None:
+    headers = {"origin": origin, "host": "packshot"}
+
+    assert (await api.post("/products", json=a_product(), headers=headers)).status_code == status

@@ -109,6 +109,19 @@ def test_a_status_that_is_watched_ends_on_ctrl_c(
         assert process.wait(30) == 130
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_command_that_is_terminated_leaves_no_database_running(tmp_path: Path, number: int) -> None:
+    with running("status", "--watch", cwd=tmp_path) as process:
+        pid_file = tmp_path / "data" / "postgres" / "cluster" / "postmaster.pid"
+        while not list((tmp_path / "data").glob("work/*/lock")):
+            assert process.poll() is None
+
+        process.send_signal(number)
+        process.wait(30)
+
+    assert not pid_file.exists()
+
+
 def test_a_reader_that_has_enough_is_not_worth_a_word(tmp_path: Path, database_url: str) -> None:
     reading, writing = os.pipe()
     os.close(reading)

@@ -75,6 +75,13 @@ async def test_a_throttled_source_says_when_to_come_back(
     assert min(error.retry_after_seconds, 1e9) == seconds
 
 
+@pytest.mark.parametrize("host", ["xn--i-", "xn--a-.example", "xn--9999999999-"])
+async def test_a_host_that_no_international_name_can_have_is_the_suppliers_mistake(
+    host: str, to: Path
+) -> None:
+    assert type(await failure(f"http://{host}/shoe.jpg", to)) in (SourceUnavailable, UrlInvalid)
+
+
 async def test_the_next_try_is_a_fresh_one(supplier: Supplier, to: Path) -> None:
     async with downloader() as one:
         with pytest.raises(SourceUnavailable):

@@ -105,7 +105,7 @@ async def test_a_loss_costs_no_attempt_but_time(database: Database, backlog: Bac
         await lose(database, backlog, images, image_id)
 
         image = await images.get(image_id)
-        assert (image["state"], image["losses"], image["error_code"]) == ("pending", losses, "worker_lost")
+        assert (image["state"], image["losses"], image["error_code"]) == ("pending", losses, None)
         assert image["max_attempts"] - image["attempt"] == 5
         waits.append((image["due_at"] - image["updated_at"]).total_seconds())
     assert waits == [2, 4]

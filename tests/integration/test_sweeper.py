@@ -229,6 +229,27 @@ def a_dead_neighbour(tmp_path: Path) -> UUID:
     return worker_id
 
 
+async def test_after_an_outage_the_others_are_given_time_to_be_heard(
+    database: Database, desk: Desk, workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter((1000.0, 1014.0, 1028.0, 1042.0, 1100.0, 1114.0, 1129.0, 1130.0))  # an outage after 1042
+    monkeypatch.setattr("packshot.sweeper.monotonic", lambda: next(clock))
+    silent = Worker(uuid4(), "elsewhere", 1, 4)
+    images = Images(database, silent.worker_id, lease_seconds=600, max_attempts=5)
+    one = a_sweeper(database, Post(), desk)
+    states = []
+
+    for _ in range(8):
+        await workers.heartbeat(silent)
+        await database.execute("UPDATE workers SET last_seen = now() - interval '1 hour'")
+        claim = await images.claim(await an_image(images))
+        assert claim
+        await one.rescue()
+        states.append(await state_of(images, claim.image_id))
+
+    assert states == [*["processing"] * 3, "pending", *["processing"] * 3, "pending"]
+
+
 async def test_what_a_dead_neighbour_had_in_hand_is_taken_back(
     database: Database, desk: Desk, workers: Workers, tmp_path: Path
 ) -> None:

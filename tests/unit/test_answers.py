@@ -76,6 +76,7 @@ def test_the_wish_to_be_left_alone_is_kept(status: int) -> None:
         ("1.5", None),
         ("²", None),
         ("9" * 5000, None),
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", None),
     ],
 )
 def test_retry_after_is_seconds_or_a_date(header: str, seconds: float | None) -> None:

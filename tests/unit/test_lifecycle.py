@@ -64,12 +64,14 @@ def test_what_will_not_go_away_is_given_up_at_once(kind: type[ImageError]) -> No
     assert judge(kind("hopeless"), attempt=1, max_attempts=5, policy=POLICY) == GiveUp(kind.code, "hopeless")
 
 
-@pytest.mark.parametrize("attempt", [1, 5])
-def test_our_own_trouble_is_not_the_images_fault(attempt: int) -> None:
+@pytest.mark.parametrize(("attempt", "least", "most"), [(1, 5, 10), (2, 10, 20), (5, 30, 30), (900, 30, 30)])
+def test_our_own_trouble_is_not_the_images_fault_but_waits_longer_each_time(
+    attempt: int, least: float, most: float
+) -> None:
     verdict = judge(ServiceUnavailable("disk full"), attempt, max_attempts=5, policy=POLICY)
 
     assert isinstance(verdict, Release)
-    assert 5 <= verdict.delay_seconds <= 10
+    assert least <= verdict.delay_seconds <= most
 
 
 @pytest.mark.parametrize("error", [NotFound("?"), Conflict("?"), StaleClaim("?")])

@@ -137,6 +137,7 @@ def test_the_recipe_changes_with_everything_that_decides_the_bytes() -> None:
     encoding = Encoding("avif", 70, 0)
     others = [
         (replace(LARGE, pixels=1601), encoding),
+        (replace(LARGE, via=(3200,)), encoding),
         (LARGE, replace(encoding, format="webp")),
         (LARGE, replace(encoding, quality=71)),
         (LARGE, replace(encoding, effort=1)),
@@ -144,12 +145,18 @@ def test_the_recipe_changes_with_everything_that_decides_the_bytes() -> None:
 
     recipes = {recipe(LARGE, encoding), *(recipe(*other) for other in others)}
 
-    assert len(recipes) == 5
+    assert len(recipes) == 6
     assert all(re.fullmatch(r"[0-9a-f]{16}", one) for one in recipes)
 
 
 def test_the_recipe_does_not_care_for_the_name_of_the_preset() -> None:
     assert recipe(LARGE, LARGE.encodings[0]) == recipe(replace(LARGE, name="big"), LARGE.encodings[0])
+
+
+def test_a_preset_knows_the_larger_ones_that_its_picture_is_made_from(file: Path) -> None:
+    file.write_text("[s]\npixels = 9\njpeg = {}\n[l]\npixels = 90\njpeg = {}\n[m]\npixels = 30\njpeg = {}\n")
+
+    assert [preset.via for preset in load_presets(file)] == [(90, 30), (), (90,)]
 
 
 def test_the_recipe_is_the_same_tomorrow() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from fastapi import HTTPException, Request, Response
 from fastapi.routing import APIRoute
@@ -55,8 +56,9 @@ class JsonRoute(APIRoute):
 class CrossSiteGuard:
     """Refuses writes that a browser sends on behalf of another site.
 
-    A body counts as JSON whatever its type, so a form on a foreign page could reach us; browsers
-    say so in `Sec-Fetch-Site` (W3C Fetch Metadata). Reads stay open: shops embed the pictures.
+    A body counts as JSON whatever its type, so a form on a foreign page could reach us. Browsers
+    say so in `Sec-Fetch-Site` (W3C Fetch Metadata), but only over https and to their own machine;
+    elsewhere `Origin` must be who we are. Reads stay open: shops embed the pictures.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -64,7 +66,14 @@ class CrossSiteGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102 - ASGI's
         is_write = scope["type"] == "http" and scope["method"] not in SAFE_METHODS
-        if is_write and Headers(scope=scope).get("sec-fetch-site") == "cross-site":
+        if is_write and _is_cross_site(Headers(scope=scope)):
             await problem(403, "Another site may not write here.")(scope, receive, send)
         else:
             await self._app(scope, receive, send)
+
+
+def _is_cross_site(headers: Headers) -> bool:
+    if site := headers.get("sec-fetch-site"):
+        return site == "cross-site"
+    origin = headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc != headers.get("host")
