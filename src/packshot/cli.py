@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import Annotated, Any, Concatenate, ParamSpec
 
 import typer
@@ -180,8 +181,9 @@ async def _ending_well(command: Coroutine[Any, Any, int | None]) -> int | None:
     """Let SIGTERM and SIGHUP end a command as Ctrl-C does: what it has opened is closed."""
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - we are a coroutine
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    if current_thread() is main_thread():  # no other has signals; asyncio.Runner asks the same for Ctrl-C
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     return await command
 
 

@@ -150,7 +150,16 @@ async def test_our_own_pages_and_typed_addresses_may_write(api: AsyncClient, sit
 
 
 @pytest.mark.parametrize(
-    ("origin", "status"), [("http://evil.example", 403), ("null", 403), ("http://packshot", 201)]
+    ("origin", "status"),
+    [
+        ("http://evil.example", 403),
+        ("http://packshot.evil.example", 403),
+        ("http://packshot:8080", 403),
+        ("null", 403),
+        ("http://[", 403),
+        ("", 403),
+        ("http://packshot", 201),
+    ],
 )
 async def test_where_browsers_do_not_say_cross_site_the_origin_must_be_ours(
     api: AsyncClient, origin: str, status: int

@@ -81,11 +81,11 @@ def test_a_ready_image_shows_what_was_saved(capsys: pytest.CaptureFixture[str]) 
 def test_a_rendition_that_is_larger_than_its_source_saves_less_than_nothing(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    tiny = SOURCE.model_copy(update={"bytes": 100})
+    small = SOURCE.model_copy(update={"bytes": 100_000})
 
-    row = row_of(an_image(state="ready", source=tiny, renditions=[a_rendition(350)]), capsys)
+    row = row_of(an_image(state="ready", source=small, renditions=[a_rendition(173_000)]), capsys)
 
-    assert "-250 B -250%" in row
+    assert "-73 KB -73%" in row
 
 
 def test_a_failed_image_shows_why(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from fastapi import HTTPException, Request, Response
 from fastapi.routing import APIRoute
@@ -76,4 +75,4 @@ def _is_cross_site(headers: Headers) -> bool:
     if site := headers.get("sec-fetch-site"):
         return site == "cross-site"
     origin = headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc != headers.get("host")
+    return origin is not None and origin.partition("://")[2] != headers.get("host")
