@@ -1,15 +1,21 @@
-"""`packshot` as a person types it: a process of its own, with its settings in the environment."""
+"""`packshot` as a person types it: a process of its own with its settings in the environment, or a thread."""
 
+import asyncio
+import json
 import os
 import re
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
-from typing import Final
+from threading import Thread
+from typing import Any, Final
+
+from packshot.cli import main
 
 COMMAND: Final = (sys.executable, "-m", "packshot")
 SOURCES: Final = str(Path(__file__).parents[1] / "src")
@@ -20,9 +26,17 @@ DEADLINE_SECONDS: Final = 60
 class Ended:
     """How a command ended, and what it printed."""
 
-    code: int
+    code: int | str | None
     out: str
     err: str
+
+    def json(self) -> Any:  # noqa: ANN401 - JSON is anything
+        """The document that it printed."""
+        assert self.code in (0, 1), self.err
+        return json.loads(self.out)
+
+
+Packshot = Callable[..., Coroutine[None, None, Ended]]
 
 
 def packshot(*arguments: str, cwd: Path, stdout: int = PIPE, **settings: object) -> Ended:
@@ -50,6 +64,24 @@ def wait_for_line(process: "Popen[str]", pattern: str) -> str:
         if found := re.search(pattern, line):
             return found[0]
     raise AssertionError(f"it ended with {process.wait()} and never printed {pattern}")
+
+
+async def exit_code_in_thread() -> int | str | None:
+    """Run what sys.argv says, quickly and beside the test; a thread that hangs is not waited for."""
+    outcome: Future[None] = Future()
+
+    def work() -> None:
+        try:
+            main()
+        except BaseException as error:  # noqa: BLE001 - SystemExit most of all
+            outcome.set_exception(error)
+
+    Thread(target=work, daemon=True).start()
+    try:
+        await asyncio.wrap_future(outcome)
+    except SystemExit as ended:
+        return ended.code
+    raise AssertionError("every command ends with an exit code")
 
 
 def _start(

@@ -1,11 +1,13 @@
-"""The whole application without a worker, and its API."""
+"""The whole application without a worker, its API, and its command line."""
 
 import logging
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from tests.console import Ended, Packshot, exit_code_in_thread
 
 from packshot.app import App, open_api, open_app
 from packshot.settings import load_settings
@@ -34,3 +36,22 @@ def logging_as_before() -> Iterator[None]:
     yield
     logging.root.handlers[:] = handlers
     logging.root.setLevel(level)
+
+
+@pytest.fixture
+def packshot(
+    app: App,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    logging_as_before: None,  # noqa: ARG001 - for its effect
+) -> Packshot:
+    """Run a command on the database of `app`, beside it."""
+    monkeypatch.setenv("PACKSHOT_DATABASE_URL", app.settings.database_url)
+    monkeypatch.setenv("PACKSHOT_DATA_DIR", str(app.settings.data_dir))
+    monkeypatch.setenv("COLUMNS", "160")
+
+    async def packshot(*arguments: object) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["packshot", *map(str, arguments)])
+        return Ended(await exit_code_in_thread(), *capsys.readouterr())
+
+    return packshot

@@ -1,67 +1,14 @@
-"""What the short commands do to the database and print, run inside this process."""
+"""What the short commands do to the database and print; `submit` has a file of its own."""
 
-import asyncio
-import json
 import socket
-import sys
-from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
-from dataclasses import dataclass
-from pathlib import Path
-from threading import Thread
-from typing import Any
 
 import pytest
-from tests.rows import claimed, eventually, finish, image_ids
-from tests.shop import URL, a_product
+from tests.console import Packshot
+from tests.rows import claimed
+from tests.shop import URL
 
 from packshot.app import App
-from packshot.cli import main
 from packshot.lifecycle import GiveUp
-
-
-@dataclass
-class Ended:
-    """How a command ended, and what it printed."""
-
-    code: int | str | None
-    out: str
-    err: str
-
-    def json(self) -> Any:  # noqa: ANN401 - JSON is anything
-        assert self.code in (0, 1), self.err
-        return json.loads(self.out)
-
-
-pytestmark = pytest.mark.usefixtures("logging_as_before")
-
-Packshot = Callable[..., Coroutine[None, None, Ended]]
-
-
-@pytest.fixture
-def packshot(app: App, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Packshot:
-    """Run a command on the database of `app`, beside it."""
-    monkeypatch.setenv("PACKSHOT_DATABASE_URL", app.settings.database_url)
-    monkeypatch.setenv("PACKSHOT_DATA_DIR", str(app.settings.data_dir))
-    monkeypatch.setenv("COLUMNS", "160")
-
-    async def packshot(*arguments: object) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["packshot", *map(str, arguments)])
-        outcome: Future[None] = Future()
-        Thread(target=run_main, args=[outcome], daemon=True).start()
-        with pytest.raises(SystemExit) as exit_:
-            await asyncio.wrap_future(outcome)
-        return Ended(exit_.value.code, *capsys.readouterr())
-
-    return packshot
-
-
-def run_main(outcome: Future[None]) -> None:
-    """Run in a thread that nobody waits for in the end: a command that hangs is to fail one test only."""
-    try:
-        main()
-    except BaseException as error:  # noqa: BLE001 - SystemExit most of all
-        outcome.set_exception(error)
 
 
 async def failed(app: App, url: str = URL, code: str = "source_gone") -> int:
@@ -103,110 +50,6 @@ async def test_a_user_is_checked_as_the_api_does(packshot: Packshot) -> None:
         "  name: String should have at least 1 character",
         "  latitude: Input should be less than or equal to 90",
     ]
-
-
-async def test_urls_are_submitted_as_one_product(packshot: Packshot) -> None:
-    options = ("--name", "Boot", "--price", "119.90", "--no-wait", "--json")
-
-    (product,) = (await packshot("submit", URL, f"{URL}?a,b", *options)).json()
-
-    assert product["product_images"] == [URL, f"{URL}?a,b"]
-    assert (product["product_name"], product["product_price"]) == ("Boot", "119.90")
-    assert product["state"] == "pending"
-
-
-async def test_a_file_may_hold_many_products(packshot: Packshot, tmp_path: Path) -> None:
-    file = tmp_path / "products.json"
-    dear = '{"user_id": 1, "product_name": "Dear", "product_images": [], "product_price": 999999999999.9997}'
-    file.write_text(f"[{json.dumps(a_product())}, {dear}]")
-
-    first, second = (await packshot("submit", file, "--no-wait", "--json")).json()
-
-    assert first | a_product() == first
-    assert second["product_price"] == "999999999999.9997"
-
-
-async def test_every_mistake_in_a_file_is_named(packshot: Packshot, tmp_path: Path) -> None:
-    file = tmp_path / "products.json"
-    file.write_text(json.dumps([a_product(), a_product(product_images=[URL, "ftp://x"], product_price=-1)]))
-
-    ended = await packshot("submit", file)
-
-    assert ended.code == 2
-    assert ended.err.splitlines() == [
-        f"{file}: product 2 is not right:",
-        "  product_images[1]: The URL does not begin with http:// or https://.",
-        "  product_price: Input should be greater than or equal to 0",
-    ]
-
-
-@pytest.mark.parametrize("content", ["no JSON", '{"user_id": NaN}', "7", "\xff"])
-async def test_a_file_that_holds_no_products_is_named(
-    packshot: Packshot, tmp_path: Path, content: str
-) -> None:
-    file = tmp_path / "products.json"
-    file.write_text(content, "latin-1")
-
-    ended = await packshot("submit", file)
-
-    assert ended.code == 2
-    assert ended.err.startswith(str(file))
-    assert "Traceback" not in ended.err
-
-
-async def test_a_file_that_is_not_there_is_named(packshot: Packshot) -> None:
-    ended = await packshot("submit", "products.jsn")
-
-    assert ended.code == 2
-    assert ended.err.startswith("products.jsn: neither a URL nor a JSON file of products:")
-
-
-async def test_nothing_is_submitted_when_one_product_is_wrong(
-    packshot: Packshot, app: App, tmp_path: Path
-) -> None:
-    file = tmp_path / "products.json"
-    file.write_text(json.dumps([a_product(), {}]))
-
-    await packshot("submit", file)
-
-    assert (await app.backlog.summary())["products"] == 0
-
-
-async def test_submitting_for_an_unknown_user_fails(packshot: Packshot) -> None:
-    ended = await packshot("submit", URL, "--user-id", 77)
-
-    assert (ended.code, ended.err) == (1, "There is no user 77.\n")
-
-
-async def test_submit_waits_until_every_image_has_ended(packshot: Packshot, app: App) -> None:
-    submitting = asyncio.create_task(packshot("submit", URL, "--json"))
-    await eventually(lambda: has_products(app))
-
-    (image_id,) = await image_ids(app.products, 1)
-    await finish(app.images, await claimed(app.images, image_id))
-
-    ended = await submitting
-    assert ended.code == 0
-    assert ended.json()[0]["state"] == "ready"
-    assert "No worker is running" in ended.err
-
-
-async def test_submit_fails_when_an_image_has_failed(packshot: Packshot, app: App) -> None:
-    submitting = asyncio.create_task(packshot("submit", URL))
-    await eventually(lambda: has_products(app))
-
-    (image_id,) = await image_ids(app.products, 1)
-    claim = await claimed(app.images, image_id)
-    await app.images.give_up(claim, GiveUp("source_gone", "There is nothing at that URL."))
-
-    ended = await submitting
-    assert ended.code == 1
-    assert "boot.jpg" in ended.out
-    assert "source_gone: There is nothing at that URL." in ended.out
-
-
-async def has_products(app: App) -> bool:
-    return bool((await app.backlog.summary())["products"])
 
 
 async def test_status_counts_images_and_says_why_some_failed(packshot: Packshot, app: App) -> None:
