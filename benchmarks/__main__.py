@@ -75,4 +75,7 @@ def _machine(idle: float) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        sys.exit("Interrupted; nothing is left behind.")

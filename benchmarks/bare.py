@@ -14,7 +14,7 @@ import struct
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from time import perf_counter
 from typing import Self
@@ -36,12 +36,12 @@ class BareLoop:
         """Start the processes and let each render every picture once; `folder` is for what they write."""
         theirs, ours = os.pipe()
         async with AsyncExitStack() as stack:
+            for end in (theirs, ours):
+                stack.callback(os.close, end)
             started = [
                 await stack.enter_async_context(_started(theirs, f"{folder}/bare-{number}", pictures))
                 for number in range(processes)
             ]
-            stack.callback(os.close, ours)  # first, because that ends them
-            os.close(theirs)
             yield cls(started, ours, len(pictures))
 
     async def render(self, numbers: Sequence[int]) -> float:
@@ -68,6 +68,8 @@ async def _started(stdin: int, folder: str, pictures: Sequence[Path]) -> AsyncIt
         assert await _line(process) == b"ready\n", "the bare loop does not start"
         yield process
     finally:
+        with suppress(ProcessLookupError):
+            process.kill()
         await process.wait()
 
 
