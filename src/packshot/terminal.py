@@ -1,6 +1,7 @@
 """What a person sees on a terminal: tables, progress, and plain JSON for machines."""
 
 import socket
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
@@ -19,8 +20,10 @@ from packshot.web.views import ImageView, ProductView, UserView
 STYLES: Final = {"ready": "green", "failed": "red", "processing": "yellow", "pending": "dim"}
 ENDED: Final = ("ready", "failed")
 NAME_CHARACTERS: Final = 40
+FILE_COLUMNS: Final = 160
 
-screen = Console()
+# A file or a pipe has no width that a table must fit into.
+screen = Console(width=None if sys.stdout.isatty() else FILE_COLUMNS)
 
 
 def announce(app: App, listener: socket.socket | None) -> None:
@@ -57,7 +60,7 @@ def print_images(products: Sequence[ProductView]) -> None:
     presets = list(dict.fromkeys(rendition.preset for image in images for rendition in image.renditions))
     table = Table(box=None, pad_edge=False)
     table.add_column("image", no_wrap=True, max_width=NAME_CHARACTERS)
-    table.add_column("state")
+    table.add_column("state", no_wrap=True, min_width=len("pending"))
     for heading in ("source", "pixels", *presets, "saved", "time"):
         table.add_column(heading, justify="right", no_wrap=True)
     for image in images:

@@ -167,3 +167,20 @@ async def test_where_browsers_do_not_say_cross_site_the_origin_must_be_ours(
     headers = {"origin": origin, "host": "packshot"}
 
     assert (await api.post("/products", json=a_product(), headers=headers)).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        (b"[" * 90_000, "It is nested too deeply"),
+        (b'{"user_id": ' + b"9" * 5_000 + b"}", "It holds a number with thousands of digits"),
+        (b'{"product_name": "\xff"}', "It is not UTF-8"),
+    ],
+)
+async def test_a_body_that_cannot_be_read_is_explained_to_its_sender(
+    api: AsyncClient, body: bytes, sentence: str
+) -> None:
+    answer = await api.post("/products", content=body)
+
+    assert answer.status_code == 400
+    assert sentence in problem_in(answer)["detail"]

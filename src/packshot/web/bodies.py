@@ -153,8 +153,12 @@ def parse_json(text: str | bytes) -> Any:  # noqa: ANN401 - JSON is anything
         return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
     except json.JSONDecodeError:
         raise
-    except (ValueError, RecursionError) as error:  # not UTF-8, or an integer with thousands of digits
-        raise json.JSONDecodeError(f"It cannot be read ({error})", "", 0) from error
+    except UnicodeDecodeError as error:
+        raise json.JSONDecodeError("It is not UTF-8", "", 0) from error
+    except RecursionError as error:
+        raise json.JSONDecodeError("It is nested too deeply", "", 0) from error
+    except ValueError as error:  # Python reads no more than 4,300 digits
+        raise json.JSONDecodeError("It holds a number with thousands of digits", "", 0) from error
 
 
 def problems(errors: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
