@@ -101,10 +101,10 @@ class Pipeline:
         with watch.step("compress"):
             compressed = await self._compress(folder / "source", folder)
         with watch.step("store"):
-            renditions = [
-                await self._keep(source, *wanted, picture)
-                for wanted, picture in zip(self._wanted, compressed.pictures, strict=True)
-            ]
+            kept = zip(self._wanted, compressed.pictures, strict=True)  # at once: disks flush in company
+            renditions = await asyncio.gather(
+                *(self._keep(source, *wanted, picture) for wanted, picture in kept)
+            )
         return Rendered(compressed.width, compressed.height, tuple(renditions))
 
     async def _keep(self, source: Source, preset: Preset, encoding: Encoding, picture: Picture) -> Rendition:
