@@ -57,7 +57,7 @@ def refusal(host: str, status: int, retry_after: str, now: datetime) -> ImageErr
 
 def retry_after_seconds(header: str, now: datetime) -> float | None:
     """Read a Retry-After header, which holds seconds or a date; None if it holds neither."""
-    if fullmatch(r"[0-9]{1,9}", header):
+    if fullmatch(r"[0-9]{1,15}", header):
         return float(header)
     try:
         date = parsedate_to_datetime(header)

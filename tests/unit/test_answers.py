@@ -65,6 +65,7 @@ def test_the_wish_to_be_left_alone_is_kept(status: int) -> None:
     [
         ("0", 0),
         ("999999999", 999_999_999),
+        ("99999999999", 99_999_999_999),
         ("Sun, 01 Mar 2026 12:01:30 GMT", 90),
         ("Sunday, 01-Mar-26 12:01:30 GMT", 90),
         ("Sun, 01 Mar 2026 12:01:30 -0000", 90),
