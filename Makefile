@@ -4,6 +4,7 @@
 PYTHON_IN_VENV := .venv/bin/python
 RUN_READY := .venv/.run-ready
 DEV_READY := .venv/.dev-ready
+SERVERS_READY := .venv/.servers-ready
 
 # Inside, because a home is not always there or writable (containers, CI).
 export UV_CACHE_DIR ?= .venv/.cache
@@ -21,7 +22,7 @@ run: $(RUN_READY) ## Start everything on http://127.0.0.1:8080; Ctrl-C stops it
 demo: $(RUN_READY) ## Show the main job and end; PICTURES=folder takes your own pictures
 	@$(PYTHON_IN_VENV) -m packshot demo $(if $(PICTURES),--pictures "$$PICTURES")
 
-test: $(DEV_READY) ## Run all tests; ARGS="-k name" some of them
+test: $(DEV_READY) $(SERVERS_READY) ## Run all tests; ARGS="-k name" some of them
 	$(PYTHON_IN_VENV) -m pytest $(if $(ARGS),$(ARGS),--cov $(if $(CI),--cov-fail-under=90))
 
 check: $(DEV_READY) ## Check format, style and types
@@ -38,7 +39,7 @@ format: $(DEV_READY) ## Format the sources and mend what can be mended
 
 clean: ## Remove the environment and what tools left behind; data/ stays
 	rm -rf .venv .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov dist
-	find src tests benchmarks -name __pycache__ -exec rm -rf {} +
+	find src tests benchmarks servers -name __pycache__ -exec rm -rf {} +
 
 # uv takes a quarter of pip's time, but only pip knows of a mirror in pip's configuration. pyvips comes as
 # source and must not find a libvips of the system when it is built: pyvips-binary brings the one we mean.
@@ -58,6 +59,9 @@ $(RUN_READY): .venv/.made requirements/run.txt
 
 $(DEV_READY): .venv/.made requirements/dev.txt
 	$(call install,requirements/dev.txt)
+
+$(SERVERS_READY): .venv/.made servers/install.sh servers/kafka-pom.xml
+	@sh servers/install.sh
 
 COMPILE := .venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links

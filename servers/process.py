@@ -15,7 +15,9 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
+
+import psutil
 
 from servers import ServerFailed
 
@@ -66,6 +68,11 @@ class PrivateServer(ABC):
     def environment(self) -> Mapping[str, str]:
         """All that the server sees of the environment."""
 
+    @property
+    def account(self) -> Mapping[str, Any]:
+        """Whom the server runs as, in the words of subprocess: us, unless it refuses to."""
+        return {}
+
     @abstractmethod
     def prepare(self) -> None:
         """Write what the server reads when it starts for the first time; may block."""
@@ -76,34 +83,39 @@ class PrivateServer(ABC):
 
     async def run_again(self) -> None:
         """Start the server and return when it answers; raise ServerFailed if it does not."""
-        self._process = self.launch()
+        self._process = self._launch()
         with suppress(TimeoutError):
             async with asyncio.timeout(START_SECONDS):
                 while self._process.poll() is None:
                     if await self._answers_now():
                         return
                     await asyncio.sleep(POLL_SECONDS)
+        failure = self._failed("does not come up")
         await self.kill()
-        raise ServerFailed(f"{self.url} does not come up. {self.log} ends with:\n{self.last_words()}")
+        raise failure
 
     async def stop(self) -> None:
         """Ask the server to end and wait; raise ServerFailed if it does not."""
+        await self.end_by(self.stop_signal)
+
+    async def end_by(self, order: signal.Signals) -> None:
+        """Give the server an order to end and wait; raise ServerFailed if it does not."""
         if self._process is None:
             return
-        self._process.send_signal(self.stop_signal)
+        self._process.send_signal(order)
         try:
             async with asyncio.timeout(STOP_SECONDS):
-                await self._end()
+                await self._until_ended()
         except TimeoutError as error:
-            raise ServerFailed(
-                f"{self.url} does not stop. {self.log} ends with:\n{self.last_words()}"
-            ) from error
+            raise self._failed("does not stop") from error
         await self.kill()
 
     async def kill(self) -> None:
-        """Kill all that is left of the server, and wait for it."""
-        self._signal(signal.SIGKILL)
-        await self._end()
+        """Kill all that is left of the server, and wait until it is gone."""
+        family = self._signal(signal.SIGKILL)
+        await self._until_ended()
+        while any(map(_is_alive, family)):  # noqa: ASYNC110 - they set no Event
+            await asyncio.sleep(POLL_SECONDS)
         self._process = None
 
     def freeze(self) -> None:
@@ -119,8 +131,8 @@ class PrivateServer(ABC):
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
         return "\n".join(lines[-LAST_WORDS:])
 
-    def launch(self) -> subprocess.Popen[bytes]:
-        """Start the command. It must happen in a thread that stays: the kernel ends the server with it."""
+    def _launch(self) -> subprocess.Popen[bytes]:
+        """Start the command, in the thread that stays: END_WITH_US means the thread, not the process."""
         with self.log.open("ab") as log:
             return subprocess.Popen(  # noqa: S603 - no shell reads the arguments
                 [*END_WITH_US, *self.command],
@@ -130,6 +142,7 @@ class PrivateServer(ABC):
                 cwd=self.folder,
                 env=self.environment,
                 process_group=0,
+                **self.account,
             )
 
     async def _answers_now(self) -> bool:
@@ -138,14 +151,45 @@ class PrivateServer(ABC):
                 return await self.answers()
         return False
 
-    async def _end(self) -> None:
+    async def _until_ended(self) -> None:
         while self._process is not None and self._process.poll() is None:  # noqa: ASYNC110 - it sets no Event
             await asyncio.sleep(POLL_SECONDS)
 
-    def _signal(self, number: signal.Signals) -> None:
+    def _signal(self, number: signal.Signals) -> list[psutil.Process]:
+        """Send a signal to the process group and to descendants that left it; return these.
+
+        PostgreSQL's sessions and Erlang's helpers leave it. Nobody can fork between being listed and being
+        signalled, because the group stands still meanwhile.
+        """
+        if self._process is None:
+            return []
+        self._signal_group(signal.SIGSTOP)
+        family = _descendants(self._process.pid)
+        for process in family:
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
+        self._signal_group(number)
+        return family
+
+    def _signal_group(self, number: signal.Signals) -> None:
         if self._process is not None:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, number)
+
+    def _failed(self, what: str) -> ServerFailed:
+        return ServerFailed(f"{self.url} {what}. {self.log} ends with:\n{self.last_words()}")
+
+
+def _descendants(pid: int) -> list[psutil.Process]:
+    with suppress(psutil.NoSuchProcess):
+        return list(psutil.Process(pid).children(recursive=True))
+    return []
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    return False
 
 
 def find_ports(count: int) -> list[int]:

@@ -23,6 +23,8 @@ from packshot.stores import Store, open_store
 from packshot.users import Users
 from packshot.workers import Desk, Workers
 
+pytest_plugins = ["tests.real_servers"]
+
 END_OTHER_SESSIONS = """
     SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
      WHERE datname = current_database() AND pid <> pg_backend_pid()"""

@@ -1,0 +1,61 @@
+"""
+The real servers, one of each for a test run, started by the first test that asks for it.
+
+A server that is not on this machine skips its tests and is named at the end of the run; under CI, where
+nothing may be left out, it fails them. A test that ends a server lets it run again.
+"""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+from servers import ServerMissing
+from servers.kafka import Kafka
+from servers.postgresql import PostgreSQL
+from servers.rabbitmq import RabbitMQ
+
+MISSING: set[str] = set()
+
+
+@pytest.fixture(scope="session")
+async def rabbitmq(session_folder: Path) -> AsyncIterator[RabbitMQ]:
+    with needed():
+        async with RabbitMQ.start(session_folder / "rabbitmq") as server:
+            yield server
+
+
+@pytest.fixture(scope="session")
+async def kafka(session_folder: Path) -> AsyncIterator[Kafka]:
+    with needed():
+        async with Kafka.start(session_folder / "kafka") as server:
+            yield server
+
+
+@pytest.fixture(scope="session")
+async def postgresql(session_folder: Path) -> AsyncIterator[PostgreSQL]:
+    with needed():
+        async with PostgreSQL.start(session_folder / "postgresql") as server:
+            yield server
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for missing in sorted(MISSING):
+        terminalreporter.write_line(f"LEFT OUT: tests of a real server. {missing}", red=True, bold=True)
+
+
+@contextmanager
+def needed() -> Iterator[None]:
+    try:
+        yield
+    except ServerMissing as missing:
+        _leave_out(str(missing))
+
+
+def _leave_out(missing: str) -> NoReturn:
+    MISSING.add(missing)
+    if os.environ.get("CI") == "true":
+        pytest.fail(missing, pytrace=False)
+    pytest.skip(missing)
