@@ -5,7 +5,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.cable import Cable
+from servers.cable import Cable
 from tests.rows import a_source, claimed, finish, keys_of
 from tests.shop import URL, a_product, create, problem_in, read
 
