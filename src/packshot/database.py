@@ -3,12 +3,18 @@ The door to PostgreSQL: the pool, transactions, migrations, and what its errors 
 
 The queries live beside what they are about (`users`, `products`, `images`, `workers`), as plain
 SQL. There is no ORM and no second dialect: the embedded default is PostgreSQL too.
+
+Nobody waits long: each wait for a connection and each command has a limit. What fails is not tried
+again here, because nobody could tell whether it was done; but the next one finds a connection that works.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from importlib import resources
+from math import inf
 from typing import Any, Final, Self
+from urllib.parse import urlsplit
 
 import asyncpg
 import orjson
@@ -17,7 +23,10 @@ from packshot.errors import ConfigError, ServiceUnavailable
 
 Row = Mapping[str, Any]
 
-COMMAND_SECONDS: Final = 10  # asyncpg would wait for ever on a half-open socket
+SECONDS: Final = 5  # to get a connection, and again for each command
+SERVER_SHARE: Final = 0.8  # of them: a server that is only slow speaks first, and is not taken for dead
+UNLOCK: Final = "SELECT pg_advisory_unlock_all()"
+MIGRATION_SECONDS: Final = 3600  # an index on a large table takes its time, and others wait for it
 MIGRATION_LOCK: Final = 0x7061636B  # "pack": any number, the same in every process
 
 # Class 08 connection, 25006 read-only (a standby), 28 and 3D access and database were fine at the
@@ -33,6 +42,14 @@ WRONG_ADDRESS: Final = (
     asyncpg.DuplicateTableError,  # somebody else's database
 )
 
+# After these a session is of no use: nothing came back, or it leads to what has become a standby.
+SPENT: Final = (
+    OSError,  # TimeoutError is one, too
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
+
 
 class ConstraintViolated(Exception):
     """A write was refused by the constraint called `name`; who does not expect it has a bug."""
@@ -46,50 +63,58 @@ class ConstraintViolated(Exception):
 class Connection:
     """One connection, usually inside a transaction; speaks our errors."""
 
-    def __init__(self, connection: "asyncpg.pool.PoolConnectionProxy") -> None:
-        self._connection = connection
+    def __init__(self, session: "asyncpg.pool.PoolConnectionProxy", seconds: float) -> None:
+        self._session = session
+        self._seconds = seconds
 
     async def fetch(self, sql: str, *arguments: object) -> Sequence[Row]:
         """Return all rows."""
         with translated():
-            rows: Sequence[Row] = await self._connection.fetch(sql, *arguments)
+            rows: Sequence[Row] = await self._session.fetch(sql, *arguments, timeout=self._seconds)
         return rows
 
     async def fetch_row(self, sql: str, *arguments: object) -> Row | None:
         """Return the first row, if there is one."""
         with translated():
-            row: Row | None = await self._connection.fetchrow(sql, *arguments)
+            row: Row | None = await self._session.fetchrow(sql, *arguments, timeout=self._seconds)
         return row
 
     async def execute(self, sql: str, *arguments: object) -> None:
         """Run a statement for its effect."""
         with translated():
-            await self._connection.execute(sql, *arguments)
+            await self._session.execute(sql, *arguments, timeout=self._seconds)
 
 
 class Database:
     """A pool of connections. Every method raises ServiceUnavailable while PostgreSQL is away."""
 
-    def __init__(self, pool: "asyncpg.Pool") -> None:
+    def __init__(self, pool: "asyncpg.Pool", seconds: float) -> None:
         self._pool = pool
+        self._seconds = seconds
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, url: str, *, connections: int = 10) -> AsyncIterator[Self]:
-        """Connect to `postgresql://…` and bring the schema up to date; raise ConfigError for a wrong URL."""
+    async def open(cls, url: str, *, connections: int = 10, seconds: float = SECONDS) -> AsyncIterator[Self]:
+        """Connect to `postgresql://…` and bring the schema up to date; raise ConfigError for a wrong URL.
+
+        `seconds` is the limit for getting a connection, and for each command.
+        """
         with translated(), _blaming_the_settings():
             pool = await asyncpg.create_pool(
                 url,
-                min_size=1,
+                init_size=1,
+                min_size=0,  # else a task of the pool tries and logs on its own while the server is away
                 max_size=connections,
-                timeout=COMMAND_SECONDS,
-                command_timeout=COMMAND_SECONDS,
+                max_queries=inf,  # to replace a connection is to wait for its end after a commit
+                timeout=seconds,
+                command_timeout=seconds,
+                connect=_connect,
                 init=_set_codecs,
                 reset=_keep_as_it_is,
-                server_settings={"application_name": "packshot"},
+                server_settings=_session_settings(seconds),
             )
         try:
-            database = cls(pool)
+            database = cls(pool, seconds)
             with _blaming_the_settings():
                 await database.migrate()
             yield database
@@ -98,40 +123,34 @@ class Database:
 
     async def fetch(self, sql: str, *arguments: object) -> Sequence[Row]:
         """Return all rows."""
-        with translated():
-            rows: Sequence[Row] = await self._pool.fetch(sql, *arguments)
-        return rows
+        async with self._connection() as connection:
+            return await connection.fetch(sql, *arguments)
 
     async def fetch_row(self, sql: str, *arguments: object) -> Row | None:
         """Return the first row, if there is one."""
-        with translated():
-            row: Row | None = await self._pool.fetchrow(sql, *arguments)
-        return row
+        async with self._connection() as connection:
+            return await connection.fetch_row(sql, *arguments)
 
     async def execute(self, sql: str, *arguments: object) -> None:
         """Run a statement for its effect."""
-        with translated():
-            await self._pool.execute(sql, *arguments)
+        async with self._connection() as connection:
+            await connection.execute(sql, *arguments)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
-        """Commit when the block ends, roll back when it raises."""
-        with translated():
-            async with self._pool.acquire() as connection, connection.transaction():
-                yield Connection(connection)
+    async def transaction(self, seconds: float | None = None) -> AsyncIterator[Connection]:
+        """Commit when the block ends, roll back when it raises. `seconds` limits each command."""
+        async with self._connection(seconds) as connection:
+            await connection.execute("BEGIN")
+            yield connection
+            await connection.execute("COMMIT")
 
     @asynccontextmanager
     async def locked(self, name: str) -> AsyncIterator[Connection]:
         """Hold the advisory lock of `name` alone, across the commits of this block."""
-        with translated():
-            async with self._pool.acquire() as connection:
-                try:
-                    await connection.execute("SELECT pg_advisory_lock(hashtextextended($1, 0))", name)
-                    yield Connection(connection)
-                    await connection.execute("SELECT pg_advisory_unlock_all()")
-                except BaseException:  # also when cancelled, while we cannot know whether we have the lock
-                    connection.terminate()  # the end of the session frees it
-                    raise
+        async with self._connection() as connection:
+            await connection.execute("SELECT pg_advisory_lock(hashtextextended($1, 0))", name)
+            yield connection
+            await connection.execute(UNLOCK)
 
     async def check(self) -> None:
         """Prove that we can write: a standby or a full disk still answers reads."""
@@ -139,15 +158,15 @@ class Database:
 
     async def migrate(self) -> list[str]:
         """Apply the numbered files of `schema/` that are missing; return their names."""
-        async with self.transaction() as connection:
+        async with self.transaction(MIGRATION_SECONDS) as connection:
+            await connection.execute("SET LOCAL statement_timeout = 0")
             await connection.execute("SELECT pg_advisory_xact_lock($1)", MIGRATION_LOCK)
             await connection.execute(
                 "CREATE TABLE IF NOT EXISTS schema_migrations (version int PRIMARY KEY,"
                 " name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
             )
-            applied = {
-                row["version"] for row in await connection.fetch("SELECT version FROM schema_migrations")
-            }
+            rows = await connection.fetch("SELECT version FROM schema_migrations")
+            applied = {row["version"] for row in rows}
             missing = [(name, sql) for name, sql in migrations() if version(name) not in applied]
             for name, sql in missing:
                 await connection.execute(sql)
@@ -155,6 +174,41 @@ class Database:
                     "INSERT INTO schema_migrations (version, name) VALUES ($1, $2)", version(name), name
                 )
         return [name for name, _ in missing]
+
+    @asynccontextmanager
+    async def _connection(self, seconds: float | None = None) -> AsyncIterator[Connection]:
+        """Lend a session, and take it back as new or not at all."""
+        session = await self._acquire()
+        try:
+            yield Connection(session, seconds or self._seconds)
+        except BaseException as error:
+            await self._recover(session, error)
+            raise
+        finally:
+            await self._pool.release(session)  # finds nothing to undo: asyncpg would do it in a lost task
+
+    async def _acquire(self) -> "asyncpg.pool.PoolConnectionProxy":
+        with translated():
+            try:
+                async with asyncio.timeout(self._seconds):
+                    return await self._pool.acquire()
+            except TimeoutError as error:
+                raise ServiceUnavailable(f"The database had no connection for {self._seconds} s") from error
+
+    async def _recover(self, session: "asyncpg.pool.PoolConnectionProxy", error: BaseException) -> None:
+        """Make the session as new, or end it. If the server is in trouble, the idle ones share its fate."""
+        if isinstance(error, Exception) and not isinstance(error.__cause__, SPENT):
+            with suppress(Exception):  # the error that led here says more
+                await _wipe(session)
+                return
+        _end(session)
+        if isinstance(error, ServiceUnavailable):
+            await self._end_idle_sessions()
+
+    async def _end_idle_sessions(self) -> None:
+        """Spare others to find out about each of them by a time limit of its own."""
+        while self._pool.get_idle_size():  # so the next line gets one of them, without waiting
+            (await self._pool.acquire()).terminate()
 
 
 def migrations() -> list[tuple[str, str]]:
@@ -193,6 +247,29 @@ def _blaming_the_settings() -> Iterator[None]:
         ) from error
 
 
+def _session_settings(seconds: float) -> dict[str, str]:
+    return {
+        "application_name": "packshot",
+        "statement_timeout": str(int(1000 * seconds * SERVER_SHARE)),
+        "idle_in_transaction_session_timeout": "60s",  # a client that vanishes shall not leave its locks
+        "tcp_keepalives_idle": "30",  # for the two hours that TCP takes to notice
+        "tcp_keepalives_interval": "10",
+        "tcp_keepalives_count": "3",
+    }
+
+
+async def _connect(url: str, *, timeout: float, **options: object) -> "asyncpg.Connection":  # noqa: ASYNC109 - its name
+    """Give each host of the URL a share of the time: asyncpg would give all of it to a dead first one."""
+    netloc = urlsplit(url).netloc
+    login, at, hosts = netloc.rpartition("@")
+    *others, last = (url.replace(netloc, f"{login}{at}{host}", 1) for host in hosts.split(","))
+    share = timeout / (len(others) + 1)
+    for other in others:
+        with suppress(OSError, asyncpg.InternalClientError, asyncpg.PostgresError):
+            return await asyncpg.connect(other, timeout=share, **options)
+    return await asyncpg.connect(last, timeout=share, **options)
+
+
 async def _set_codecs(connection: "asyncpg.Connection") -> None:
     for name in ("json", "jsonb"):
         await connection.set_type_codec(
@@ -203,5 +280,18 @@ async def _set_codecs(connection: "asyncpg.Connection") -> None:
         )
 
 
+async def _wipe(session: "asyncpg.pool.PoolConnectionProxy") -> None:
+    try:
+        await session.execute("ROLLBACK" if session.is_in_transaction() else UNLOCK)
+    except BaseException:
+        _end(session)
+        raise
+
+
+def _end(session: "asyncpg.pool.PoolConnectionProxy") -> None:
+    with suppress(asyncpg.InterfaceError):  # the pool has it back already: the server ended it
+        session.terminate()
+
+
 async def _keep_as_it_is(_: "asyncpg.Connection") -> None:
-    """Save the round trip that asyncpg makes after every use: `locked` alone leaves traces in a session."""
+    """Save the round trip that asyncpg makes after every use: sessions come back without traces."""

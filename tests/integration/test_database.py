@@ -235,16 +235,6 @@ async def test_a_server_that_only_reads_does_not_pass_the_check(
         await doomed.check()
 
 
-async def test_a_server_that_falls_silent_is_not_waited_for(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("packshot.database.COMMAND_SECONDS", 0.1)
-
-    async with Database.open(database_url) as impatient:
-        with pytest.raises(ServiceUnavailable, match="time is up"):
-            await impatient.fetch("SELECT pg_sleep(60)")
-
-
 async def test_a_deadlock_is_worth_another_try(database: Database) -> None:
     both_hold_one = asyncio.Barrier(2)
 
