@@ -23,6 +23,7 @@ JARS: Final = Path(sys.prefix, "kafka")
 TOPIC: Final = "packshot.images"
 
 SMALL: Final = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+IN_ITS_FOLDER: Final = ("-XX:-UsePerfData", "-Djava.io.tmpdir=.")  # else Java writes to /tmp
 LOG_WARNINGS: Final = (
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
@@ -77,7 +78,16 @@ class Kafka(PrivateServer):
     def command(self) -> Sequence[str | Path]:
         """A small JVM that logs warnings."""
         jars = f"{_find_jars()}/*"
-        return _find_java(), *SMALL, *LOG_WARNINGS, "-cp", jars, "kafka.Kafka", "server.properties"
+        return (
+            _find_java(),
+            *SMALL,
+            *IN_ITS_FOLDER,
+            *LOG_WARNINGS,
+            "-cp",
+            jars,
+            "kafka.Kafka",
+            "server.properties",
+        )
 
     @property
     def environment(self) -> Mapping[str, str]:

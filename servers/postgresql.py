@@ -21,6 +21,7 @@ SETTINGS: Final = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "shared_buffers": "32MB",
+    "dynamic_shared_memory_type": "mmap",  # files in its folder; a killed server leaves others behind
     "fsync": "off",
     "full_page_writes": "off",
     "timezone": "UTC",
@@ -69,7 +70,7 @@ class PostgreSQL(PrivateServer):
         """Tell whether the server answers a query."""
         try:
             connection = await asyncpg.connect(self.url)
-        except asyncpg.CannotConnectNowError:
+        except (asyncpg.CannotConnectNowError, asyncpg.PostgresConnectionError):
             return False
         try:
             return bool(await connection.fetchval("SELECT true"))
@@ -80,6 +81,14 @@ class PostgreSQL(PrivateServer):
         """Restart like `pg_ctl restart -m immediate`: sessions are cut off, and the server recovers."""
         await self.end_by(signal.SIGQUIT)
         await self.run_again()
+
+    async def leave(self) -> None:
+        """End the server for good, by its own hand: shared memory of a killed one stays in the kernel."""
+        self.thaw()
+        try:
+            await self.end_by(signal.SIGQUIT)
+        finally:
+            await self.kill()
 
     @cached_property
     def _cluster(self) -> Cluster:

@@ -11,7 +11,7 @@ import shutil
 import signal
 import socket
 import subprocess
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any, Final, Self
 
 import psutil
 
-from servers import ServerFailed
+from servers import Server, ServerFailed
 
 # The system gives ports above these to whoever connects somewhere: it could give away a port of ours
 # while its server is down.
@@ -31,7 +31,7 @@ STOP_SECONDS: Final = 30
 LAST_WORDS: Final = 20
 
 
-class PrivateServer(ABC):
+class PrivateServer(Server):
     """A server in a folder, as one process group."""
 
     stop_signal = signal.SIGTERM
@@ -51,7 +51,7 @@ class PrivateServer(ABC):
             await server.run_again()
             yield server
         finally:
-            await server.kill()
+            await server.leave()
 
     @property
     @abstractmethod
@@ -117,6 +117,10 @@ class PrivateServer(ABC):
         while any(map(_is_alive, family)):  # noqa: ASYNC110 - they set no Event
             await asyncio.sleep(POLL_SECONDS)
         self._process = None
+
+    async def leave(self) -> None:
+        """End the server for good."""
+        await self.kill()
 
     def freeze(self) -> None:
         """Stop all of the server in its tracks."""
