@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 from tests.rows import eventually, somebody_waits
 
-from packshot.database import ConstraintViolated, Database, migrations, version
+from packshot.database import MIGRATION_LOCK, ConstraintViolated, Database, migrations, version
 from packshot.errors import ConfigError, ServiceUnavailable
 from packshot.lifecycle import ImageState
 
@@ -57,6 +57,19 @@ async def test_processes_that_start_together_migrate_once(empty_url: str) -> Non
     async with Database.open(empty_url, connections=1) as database:
         applied = await database.fetch("SELECT name FROM schema_migrations ORDER BY version")
     assert [row["name"] for row in applied] == [name for name, _ in migrations()]
+
+
+async def test_a_migration_may_take_longer_than_a_query(database: Database, database_url: str) -> None:
+    async def start() -> None:
+        async with Database.open(database_url, seconds=0.5):
+            pass
+
+    async with database.transaction() as somebody_migrates:
+        await somebody_migrates.execute("SELECT pg_advisory_xact_lock($1)", MIGRATION_LOCK)
+        starting = asyncio.create_task(start())
+        await eventually(lambda: somebody_waits(database))
+        await somebody_migrates.execute("SELECT pg_sleep(0.6)")
+    await starting
 
 
 async def test_what_is_applied_is_not_applied_again(database: Database) -> None:
