@@ -81,11 +81,11 @@ async def _claims_per_second(database: Database, folder: Path) -> float:
 
 async def _seconds_to_claim(count: int, database: Database, folder: Path) -> float:
     with Desk.open(folder, SLOTS) as desk:
-        broker = open_broker("memory:", SLOTS)
+        broker = open_broker("memory:", SLOTS, desk.count)
         images = Images(database, desk.worker.worker_id, lease_seconds=120, max_attempts=5)
-        sweeper = Sweeper(Backlog(database), Workers(database), broker, desk)
+        sweeper = Sweeper(Backlog(database), images, Workers(database), broker, broker, desk)
         hands = _Hands(count)
-        consumer = Consumer(broker, images, hands.take, SLOTS, sweeper.wake)
+        consumer = Consumer([broker], images, desk, hands.take, sweeper.wake)
         await sweeper.rescue()
         started = perf_counter()
         async with asyncio.TaskGroup() as tasks:

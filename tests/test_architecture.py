@@ -38,7 +38,9 @@ LAYERS: Final = (
 )
 
 OWNERS: Final = {
+    "aio_pika": {"brokers"},
     "aiohttp": {"download"},
+    "aiokafka": {"brokers"},
     "asyncpg": {"database"},
     "dotenv": {"settings"},
     "fastapi": {"web", "app", "daemon"},  # app and daemon hand the application on, and name its type

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from fastapi import FastAPI
 
@@ -33,6 +34,8 @@ from packshot.web.api import create_api
 from packshot.web.backend import Backend
 from packshot.workers import Desk, Workers
 
+LOCAL: Final = "memory:"
+
 
 @dataclass(frozen=True, slots=True)
 class App:
@@ -48,6 +51,7 @@ class App:
     workers: Workers
     store: Store
     broker: Broker
+    local: Broker
     collector: Collector
     producer: Producer
     sweeper: Sweeper
@@ -82,9 +86,14 @@ def _build(settings: Settings, folder: Path | None, database: Database, desk: De
     backlog = Backlog(database)
     workers = Workers(database)
     store = open_store(settings.store_dir_url)
-    broker = open_broker(settings.broker_url, settings.workers)
+    local = open_broker(LOCAL, settings.workers, desk.count)
+    broker = (
+        local
+        if settings.broker_url == LOCAL
+        else open_broker(settings.broker_url, settings.workers, desk.count)
+    )
     collector = Collector(database, store)
-    sweeper = Sweeper(backlog, workers, broker, desk)
+    sweeper = Sweeper(backlog, images, workers, broker, local, desk)
     producer = Producer(products, images, collector, sweeper.wake)
     return App(
         settings=settings,
@@ -97,6 +106,7 @@ def _build(settings: Settings, folder: Path | None, database: Database, desk: De
         workers=workers,
         store=store,
         broker=broker,
+        local=local,
         collector=collector,
         producer=producer,
         sweeper=sweeper,
@@ -119,7 +129,8 @@ async def open_consumer(app: App) -> AsyncIterator[Consumer]:
             presets=presets,
             policy=RetryPolicy(app.settings.retry_seconds, app.settings.max_retry_seconds),
         )
-        yield Consumer(app.broker, app.images, pipeline.process, app.settings.workers, app.sweeper.wake)
+        brokers = {app.broker, app.local}
+        yield Consumer(brokers, app.images, app.desk, pipeline.process, app.sweeper.wake)
 
 
 def open_api(app: App) -> FastAPI:

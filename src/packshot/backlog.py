@@ -26,13 +26,21 @@ PUBLISH_DUE: Final = """
 
 # Rows that somebody moves or edits at this moment are passed over: waiting for several of them, in
 # an order of our own, is how deadlocks are made. What is passed over now is found the next time.
-FORGET_PUBLISHED: Final = """
-    WITH old AS MATERIALIZED (
+PUBLISH_OVERDUE: Final = """
+    WITH overdue AS MATERIALIZED (
         SELECT image_id FROM images
-         WHERE state = 'pending' AND published_at <= now() - make_interval(secs => $1)
-           FOR UPDATE SKIP LOCKED
+         WHERE state = 'pending' AND published_at <= now() - make_interval(secs => $2)
+         ORDER BY published_at LIMIT $1 FOR UPDATE SKIP LOCKED
     )
-    UPDATE images SET published_at = NULL FROM old WHERE images.image_id = old.image_id"""
+    UPDATE images SET published_at = now()
+      FROM overdue WHERE images.image_id = overdue.image_id
+    RETURNING images.product_id, images.image_id"""
+
+# Two rounds of work for everybody: one that waits in front of the workers, one on its way to them.
+WINDOW_LEFT: Final = """
+    SELECT greatest($1, 4 * (SELECT coalesce(sum(slots), 0) FROM workers
+                              WHERE last_seen > now() - make_interval(secs => $2)))
+           - (SELECT count(*) FROM images WHERE state = 'pending' AND published_at IS NOT NULL) AS room"""
 
 UNPUBLISH: Final = """
     WITH refused AS MATERIALIZED (
@@ -74,6 +82,8 @@ SUMMARY: Final = """
            (SELECT coalesce(json_agg(w ORDER BY started_at), '[]')
               FROM workers w WHERE last_seen > now() - interval '30 seconds') AS workers"""
 
+SMALLEST_WINDOW: Final = 32
+SILENT_SECONDS: Final = 30  # a worker without a heartbeat for so long is gone
 LOSS_DELAY_SECONDS: Final = 2
 LOST: Final = "The worker that had this picture in hand vanished or took too long."
 
@@ -92,9 +102,16 @@ class Backlog:
         """Take back the mark: the broker did not accept these."""
         await self._database.execute(UNPUBLISH, [hint.image_id for hint in hints])
 
-    async def forget_published(self, older_than_seconds: float) -> None:
-        """Make images due for publishing again whose message is that old: it may be lost."""
-        await self._database.execute(FORGET_PUBLISHED, older_than_seconds)
+    async def publish_overdue(self, limit: int, older_than_seconds: float) -> list[Hint]:
+        """Mark up to `limit` images anew whose message is that old and may be lost; return their hints."""
+        rows = await self._database.fetch(PUBLISH_OVERDUE, limit, older_than_seconds)
+        return [Hint(**row) for row in rows]
+
+    async def window_left(self) -> int:
+        """Return how many more messages may be out: the backlog stays here, where it is safe and in order."""
+        row = await self._database.fetch_row(WINDOW_LEFT, SMALLEST_WINDOW, SILENT_SECONDS)
+        assert row is not None  # noqa: S101 - a row of aggregates
+        return max(0, int(row["room"]))
 
     async def rescue(self, dead: Collection[UUID], silent_seconds: float) -> list[int]:
         """Take images back from workers that are `dead` or silent, and from leases that are over.

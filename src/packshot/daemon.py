@@ -55,7 +55,7 @@ async def run(settings: Settings, announce: Announce, *, api: bool, worker: bool
         async with AsyncExitStack() as stack:
             listener = stack.enter_context(listen(settings.host, settings.port)) if api else None
             app = await stack.enter_async_context(open_app(settings, settings.workers if worker else 0))
-            await _prepare(app, worker=worker)
+            await _prepare(app)
             consumer = await stack.enter_async_context(open_consumer(app)) if worker else None
             server = ApiServer(open_api(app), settings)
             announce(app, listener)
@@ -63,11 +63,9 @@ async def run(settings: Settings, announce: Announce, *, api: bool, worker: bool
             await _leave(app)
 
 
-async def _prepare(app: App, *, worker: bool) -> None:
+async def _prepare(app: App) -> None:
     await app.users.add_first()
     await app.sweeper.rescue()
-    if worker and app.settings.broker_url == "memory:":  # what was queued ended with its process
-        await app.backlog.forget_published(older_than_seconds=0)
 
 
 async def _run_parts(
@@ -86,7 +84,10 @@ async def _run_parts(
             parts.append(tasks.create_task(server.serve([listener])))
         await stop.wait()
         server.should_exit = True
-        await app.broker.close()
+        if consumer:
+            consumer.stop()
+        for broker in {app.broker, app.local}:
+            await broker.close()
         await asyncio.wait(parts, timeout=app.settings.shutdown_seconds)
         for task in (*parts, sweeping):
             task.cancel()

@@ -7,7 +7,7 @@ Locks are taken in one order, the product and then its images by their ids, so t
 wait for each other.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -86,11 +86,21 @@ GIVE_BACK: Final = """
      WHERE image_id = $1 AND attempt = $2 AND state = 'processing'
     RETURNING image_id"""
 
-RELEASE_HELD: Final = """
+# Passing over what others have locked at this moment: it is moving already.
+RELEASE_ALL_BUT: Final = """
+    WITH ours AS MATERIALIZED (
+        SELECT image_id FROM images
+         WHERE worker_id = $1 AND state = 'processing' AND NOT image_id = ANY($2)
+           AND updated_at <= now() - make_interval(secs => $3)
+           FOR UPDATE SKIP LOCKED
+    )
     UPDATE images
        SET state = 'pending', max_attempts = max_attempts + 1, due_at = now(), published_at = NULL,
            worker_id = NULL, lease_until = NULL, updated_at = now()
-     WHERE worker_id = $1 AND state = 'processing'"""
+      FROM ours WHERE images.image_id = ours.image_id
+    RETURNING images.image_id"""
+
+FORGOTTEN_SECONDS: Final = 10  # a claim that is younger may be on its way to us
 
 GIVE_UP: Final = """
     UPDATE images
@@ -189,7 +199,16 @@ class Images:
 
     async def release_held(self) -> None:
         """Put everything back that this worker has in hand: it is leaving."""
-        await self._database.execute(RELEASE_HELD, self._worker_id)
+        await self._database.fetch(RELEASE_ALL_BUT, self._worker_id, (), 0)
+
+    async def release_forgotten(self, in_hand: Collection[int]) -> list[int]:
+        """Put back what is ours by its row and not `in_hand`; return the ids.
+
+        When the connection breaks in a claim, or while an image is given back, nobody knows whether
+        the database has done it.
+        """
+        rows = await self._database.fetch(RELEASE_ALL_BUT, self._worker_id, list(in_hand), FORGOTTEN_SECONDS)
+        return [row["image_id"] for row in rows]
 
     async def give_up(self, claim: Claim, verdict: GiveUp) -> None:
         """Fail the image, or raise StaleClaim."""

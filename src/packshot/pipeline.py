@@ -71,7 +71,7 @@ class Pipeline:
             with self._desk.job_folder(claim.image_id, claim.attempt) as folder:
                 await self._render(claim, folder)
         except StaleClaim as stale:
-            log.info("result discarded", extra={"image_id": claim.image_id, "reason": str(stale)})
+            self._discard(claim, stale)
         except PackshotError as error:
             await self._record_failure(claim, error)
         except asyncio.CancelledError:  # we are shutting down: somebody else shall have it at once
@@ -140,7 +140,11 @@ class Pipeline:
                 case GiveUp():
                     await self._images.give_up(claim, verdict)
         except StaleClaim as stale:
-            log.info("failure discarded", extra={"image_id": claim.image_id, "reason": str(stale)})
+            self._discard(claim, stale)
+
+    def _discard(self, claim: Claim, stale: StaleClaim) -> None:
+        self._desk.count("late_results")
+        log.info("result discarded", extra={"image_id": claim.image_id, "reason": str(stale)})
 
 
 class Stopwatch:

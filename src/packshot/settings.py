@@ -32,7 +32,10 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="The address to listen on.")
     port: int = Field(8080, ge=0, le=65535, description="The port to listen on; 0 takes a free one.")
     database_url: str = Field("", description="`postgresql://…`; empty starts the embedded PostgreSQL.")
-    broker_url: str = Field("memory:", description="`memory:` hands work on inside the process.")
+    broker_url: str = Field(
+        "memory:",
+        description="`memory:` hands work on inside the process; `amqp://…`; `amqps://…`; `kafka://…`.",
+    )
     store_url: str = Field("", description="`file:///folder`; empty is `store` in the data folder.")
     workers: int = Field(
         default_factory=lambda: 4 * cores(),

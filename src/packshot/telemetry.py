@@ -28,3 +28,9 @@ def start_logging(level: str) -> None:
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)  # what it says at start and end, we say
+    for name in (
+        "aiormq",
+        "aio_pika",
+        "aiokafka",
+    ):  # they tell of every try to connect; the brokers tell of trouble
+        logging.getLogger(name).setLevel(logging.CRITICAL)

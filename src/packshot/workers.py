@@ -10,7 +10,8 @@ import fcntl
 import os
 import shutil
 import socket
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import astuple
 from pathlib import Path
@@ -25,8 +26,8 @@ LOCK_NAME: Final = "lock"
 DESKS: Final = "????????-????-????-????-????????????"  # other files in there are none of our business
 
 HEARTBEAT: Final = """
-    INSERT INTO workers (worker_id, host, pid, slots) VALUES ($1, $2, $3, $4)
-    ON CONFLICT (worker_id) DO UPDATE SET last_seen = now()"""
+    INSERT INTO workers (worker_id, host, pid, slots, counts) VALUES ($1, $2, $3, $4, $5)
+    ON CONFLICT (worker_id) DO UPDATE SET last_seen = now(), counts = excluded.counts"""
 
 FORGET: Final = """
     DELETE FROM workers
@@ -39,9 +40,9 @@ class Workers:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def heartbeat(self, worker: Worker) -> None:
-        """Say that we are alive."""
-        await self._database.execute(HEARTBEAT, *astuple(worker))
+    async def heartbeat(self, worker: Worker, counts: Mapping[str, int]) -> None:
+        """Say that we are alive, and how often what has happened to us."""
+        await self._database.execute(HEARTBEAT, *astuple(worker), dict(counts))
 
     async def forget(self, worker_ids: Collection[UUID]) -> None:
         """Remove workers that are gone, and those that nobody has seen for a day."""
@@ -49,10 +50,15 @@ class Workers:
 
 
 class Desk:
-    """A worker's own folder under `root`; beside it lie its neighbours'."""
+    """A worker's own folder under `root`; beside it lie its neighbours'.
+
+    `counts` says how often something happened that should not.
+    """
 
     def __init__(self, root: Path, worker: Worker) -> None:
         self.worker = worker
+        self.counts: Counter[str] = Counter()
+        self._in_hand: Counter[int] = Counter()
         self._root = root
         self._folder = root / str(worker.worker_id)
 
@@ -94,6 +100,23 @@ class Desk:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    @property
+    def in_hand(self) -> Collection[int]:
+        """The images on the desk."""
+        return self._in_hand.keys()
+
+    def take(self, image_id: int) -> None:
+        """Put an image on the desk; two hints about one may be there at once."""
+        self._in_hand[image_id] += 1
+
+    def let_go(self, image_id: int) -> None:
+        """Take it off again."""
+        self._in_hand -= Counter((image_id,))
+
+    def count(self, name: str) -> None:
+        """Add one to what is counted under that name."""
+        self.counts[name] += 1
 
     def dead_neighbours(self) -> list[UUID]:
         """Return the workers whose folder is left and whose lock is free."""

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
+from uuid import uuid4
 
 import pytest
 from tests.rows import eventually
@@ -16,14 +17,25 @@ from packshot.brokers import Broker, Delivery, open_broker
 from packshot.errors import ConfigError, ServiceUnavailable
 from packshot.models import Hint
 
-BROKERS: Final = {"memory": "memory:"}
+BROKERS: Final = {"memory": "memory:", "rabbitmq": "{url}?queue={name}", "kafka": "{url}/{name}?partitions=4"}
 
-DEADLINE_SECONDS: Final = 10
+DEADLINE_SECONDS: Final = 30
+
+
+def nobody_counts(_: str) -> None:
+    """Nothing here is worth counting."""
 
 
 @pytest.fixture(params=BROKERS)
-async def broker(request: pytest.FixtureRequest) -> AsyncIterator[Broker]:
-    broker = open_broker(BROKERS[request.param], slots=500)
+def broker_url(request: pytest.FixtureRequest) -> str:
+    """A queue of this test alone, on the server of the test run."""
+    url = "" if request.param == "memory" else str(request.getfixturevalue(request.param).url)
+    return BROKERS[request.param].format(url=url.removesuffix("/packshot.images"), name=uuid4().hex)
+
+
+@pytest.fixture
+async def broker(broker_url: str) -> AsyncIterator[Broker]:
+    broker = open_broker(broker_url, slots=500, count=nobody_counts)
     yield broker
     await broker.close()
 
@@ -90,17 +102,17 @@ async def test_publishing_nothing_is_fine(broker: Broker) -> None:
 
 async def test_nothing_is_lost_when_many_publish_at_once(broker: Broker) -> None:
     async with taking(broker) as taken:
-        batches = [hints(*range(start, start + 20)) for start in range(0, 1000, 20)]
+        batches = [hints(*range(start, start + 20)) for start in range(1, 1001, 20)]
         await asyncio.gather(*(publish(broker, batch) for batch in batches))
 
-        await arrived(taken, set(range(1000)))
+        await arrived(taken, set(range(1, 1001)))
 
 
 async def test_nothing_is_lost_between_several_takers(broker: Broker) -> None:
     async with taking(broker, takers=3) as taken:
-        await publish(broker, hints(*range(100)))
+        await publish(broker, hints(*range(1, 101)))
 
-        await arrived(taken, set(range(100)))
+        await arrived(taken, set(range(1, 101)))
 
 
 async def test_closing_ends_every_wait_for_deliveries(broker: Broker) -> None:
@@ -125,6 +137,17 @@ async def test_a_closed_broker_takes_nothing(broker: Broker) -> None:
         await broker.publish(hints(2))
 
 
+async def test_a_doubt_loses_nothing(broker: Broker) -> None:
+    async with taking(broker) as taken:
+        await publish(broker, hints(1))
+        await arrived(taken, {1})
+
+        broker.doubt()
+        await publish(broker, hints(2))
+
+        await arrived(taken, {1, 2})
+
+
 async def test_done_never_raises(broker: Broker) -> None:
     async with taking(broker) as taken:
         await publish(broker, hints(1))
@@ -137,4 +160,4 @@ async def test_done_never_raises(broker: Broker) -> None:
 @pytest.mark.parametrize("url", ["", "memory", "memory:x", "http://shop.example", "amq://shop.example"])
 def test_an_address_that_is_no_broker_is_the_settings_fault(url: str) -> None:
     with pytest.raises(ConfigError, match="PACKSHOT_BROKER_URL"):
-        open_broker(url, slots=1)
+        open_broker(url, slots=1, count=nobody_counts)

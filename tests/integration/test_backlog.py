@@ -111,20 +111,6 @@ async def test_what_the_broker_refused_is_due_again(backlog: Backlog, images: Im
     assert ids(await backlog.publish_due(3)) == ids(hints[:2])
 
 
-async def test_a_message_that_nobody_answered_is_sent_again(
-    database: Database, backlog: Backlog, images: Images
-) -> None:
-    old, new = await some_images(images, 2)
-    await backlog.publish_due(2)
-    await move_time(database, "published_at", -61, old)
-
-    await backlog.forget_published(older_than_seconds=60)
-
-    assert ids(await backlog.publish_due(2)) == [old]
-    await backlog.forget_published(older_than_seconds=0)
-    assert ids(await backlog.publish_due(2)) == [old, new]
-
-
 async def test_taking_marks_back_does_not_wait_for_an_edit(
     database: Database, backlog: Backlog, images: Images
 ) -> None:
@@ -134,8 +120,6 @@ async def test_taking_marks_back_does_not_wait_for_an_edit(
     async with database.transaction() as edit:
         await edit.execute("SELECT FROM images WHERE image_id = $1 FOR UPDATE", edited)
         await asyncio.wait_for(backlog.unpublish(hints), 5)
-        assert ids(await backlog.publish_due(2)) == [other]
-        await asyncio.wait_for(backlog.forget_published(0), 5)
         assert ids(await backlog.publish_due(2)) == [other]
 
 
@@ -163,7 +147,7 @@ async def test_retrying_everything_during_an_edit_ends_well(
 async def test_the_summary_counts_everything(
     database: Database, backlog: Backlog, workers: Workers, products: Products, images: Images, user_id: int
 ) -> None:
-    await workers.heartbeat(Worker(uuid4(), "host", 1, 4))
+    await workers.heartbeat(Worker(uuid4(), "host", 1, 4), {})
     await products.add(a_product(user_id, *"abcde"))
     for image_id, code in ((1, "source_gone"), (2, "source_gone"), (3, "not_an_image")):
         await images.give_up(await claimed(images, image_id), GiveUp(code, "No."))
@@ -180,7 +164,7 @@ async def test_the_summary_counts_everything(
 
 
 async def test_a_silent_worker_does_not_count(database: Database, backlog: Backlog, workers: Workers) -> None:
-    await workers.heartbeat(Worker(uuid4(), "host", 1, 4))
+    await workers.heartbeat(Worker(uuid4(), "host", 1, 4), {})
     await database.execute("UPDATE workers SET last_seen = now() - interval '31 seconds'")
 
     assert (await backlog.summary())["workers"] == []

@@ -21,7 +21,7 @@ SILENT_SECONDS = 30
 async def worker_id(workers: Workers) -> UUID:
     """A worker that is alive."""
     worker_id = uuid4()
-    await workers.heartbeat(Worker(worker_id, "host", 1, 4))
+    await workers.heartbeat(Worker(worker_id, "host", 1, 4), {})
     return worker_id
 
 
@@ -35,7 +35,7 @@ async def test_images_of_dead_workers_come_back_and_of_living_ones_do_not(
     database: Database, backlog: Backlog, workers: Workers, images: Images
 ) -> None:
     dead = Worker(uuid4(), "host", 2, 4)
-    await workers.heartbeat(dead)
+    await workers.heartbeat(dead, {})
     lost = await claimed(
         Images(database, dead.worker_id, lease_seconds=60, max_attempts=5), await an_image(images)
     )

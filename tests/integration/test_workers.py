@@ -147,10 +147,10 @@ def test_a_desk_that_was_taken_away_is_our_own_trouble(desk: Desk) -> None:
 async def test_a_heartbeat_tells_who_we_are_and_that_we_live(
     database: Database, workers: Workers, desk: Desk
 ) -> None:
-    await workers.heartbeat(desk.worker)
+    await workers.heartbeat(desk.worker, {})
     await database.execute("UPDATE workers SET last_seen = now() - interval '1 hour', started_at = last_seen")
 
-    await workers.heartbeat(desk.worker)
+    await workers.heartbeat(desk.worker, {})
 
     row = await database.fetch_row("SELECT *, now() - last_seen < interval '1 minute' AS alive FROM workers")
     assert row
@@ -164,7 +164,7 @@ async def test_dead_workers_are_forgotten_and_those_unseen_for_a_day(
 ) -> None:
     dead, unseen, alive = (Worker(uuid4(), "host", pid, 4) for pid in (1, 2, 3))
     for worker in (dead, unseen, alive):
-        await workers.heartbeat(worker)
+        await workers.heartbeat(worker, {})
     await database.execute(
         "UPDATE workers SET last_seen = now() - interval '25 hours' WHERE worker_id = $1", unseen.worker_id
     )

@@ -84,7 +84,7 @@ async def test_a_closed_broker_has_no_room_even_for_who_still_comes() -> None:
 
 @pytest.mark.parametrize(("slots", "room"), [(1, 16), (8, 16), (100, 200)])
 async def test_two_hints_wait_for_each_slot_and_never_fewer_than_sixteen(slots: int, room: int) -> None:
-    broker = open_broker("memory:", slots)
+    broker = open_broker("memory:", slots, count=lambda _: None)
     assert isinstance(broker, MemoryBroker)
 
     async with taken(broker):

@@ -7,7 +7,7 @@ Because it takes a few hints at a time, several processes on one database share 
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
 from packshot.errors import ServiceUnavailable
@@ -47,7 +47,7 @@ class MemoryBroker:
             self._hints.extend(hints)
             self._changed.notify_all()
 
-    async def deliveries(self) -> AsyncIterator[MemoryDelivery]:
+    async def deliveries(self) -> AsyncGenerator[MemoryDelivery, None]:
         """Yield hints in the order they came, until `close`."""
         self._is_taken_from = not self._is_closed
         while True:
@@ -57,6 +57,9 @@ class MemoryBroker:
                     return
                 hint = self._hints.popleft()
             yield MemoryDelivery(hint.image_id)
+
+    def doubt(self) -> None:
+        """Nothing gets lost here."""
 
     async def close(self) -> None:
         """End the deliveries, also those that somebody asks for later; what is queued is lost."""

@@ -1,0 +1,191 @@
+"""
+Kafka: one topic, one consumer group, an idempotent producer that waits for all replicas.
+
+The key of a message is its product, so the images of a product stay together. Offsets are committed
+by us, after the claim: never automatically, which would be before it. A commit that fails costs a
+message that comes twice. A topic that is missing is made; one that exists is taken as it is.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import ConsumerStoppedError, KafkaError, TopicAlreadyExistsError, for_code
+
+from packshot.brokers.kafka_address import KafkaAddress
+from packshot.brokers.messages import encode
+from packshot.brokers.remote import CLOSE_SECONDS, CONFIRM_SECONDS, Publish
+from packshot.models import Hint
+
+log = logging.getLogger(__name__)
+
+SESSION_MILLISECONDS: Final = 6_000  # a worker that is gone keeps its partitions so long; the least allowed
+HEARTBEAT_MILLISECONDS: Final = 1_500
+COMMIT_SECONDS: Final = 0.1
+REPLICAS: Final = 3  # of a topic that we make, if there are so many brokers
+
+
+class KafkaParcel:
+    """A record whose offset is not committed yet."""
+
+    def __init__(self, body: bytes, forget: Callable[[], None]) -> None:
+        self.body = body
+        self._forget = forget
+
+    async def forget(self) -> None:
+        """Let the offset be committed with the next ones."""
+        self._forget()
+
+
+class Offsets:
+    """Knows what may be committed: everything before the first record that is still in hand."""
+
+    def __init__(self) -> None:
+        self.changed = asyncio.Event()
+        self._in_hand: dict[TopicPartition, set[int]] = {}
+        self._next: dict[TopicPartition, int] = {}
+
+    def take(self, partition: TopicPartition, offset: int) -> None:
+        """Note a record that has arrived."""
+        self._in_hand.setdefault(partition, set()).add(offset)
+        self._next[partition] = offset + 1
+
+    def let_go(self, partition: TopicPartition, offset: int) -> None:
+        """Note a record that has been taken care of."""
+        self._in_hand.get(partition, set()).discard(offset)
+        self.changed.set()
+
+    def committable(self) -> dict[TopicPartition, int]:
+        """Return the first offset of each partition that is not to be skipped after a restart."""
+        return {partition: min(self._in_hand[partition], default=n) for partition, n in self._next.items()}
+
+    def drop(self, partitions: Collection[TopicPartition]) -> None:
+        """Forget partitions that are somebody else's now."""
+        for partition in partitions:
+            self._in_hand.pop(partition, None)
+            self._next.pop(partition, None)
+
+
+class KafkaLine:
+    """The way to one topic."""
+
+    name = "Kafka"
+    troubles = (KafkaError, ConsumerStoppedError, OSError, TimeoutError)
+
+    def __init__(self, address: KafkaAddress) -> None:
+        self._topic = address.topic
+        self._group = address.group
+        self._partitions = address.partitions
+        self._connection = {
+            **address.connection(),
+            "request_timeout_ms": 1000 * CONFIRM_SECONDS,
+            "metadata_max_age_ms": 10_000,  # how late we see that the topic was made anew
+        }
+        self._leaving: set[asyncio.Task[None]] = set()
+
+    @asynccontextmanager
+    async def publishing(self, _: asyncio.Event) -> AsyncIterator[Publish]:
+        """Open a producer; aiokafka does not say when the brokers are gone, only publishing does."""
+        await self._make_topic()
+        producer = AIOKafkaProducer(**self._connection, acks="all", enable_idempotence=True)
+
+        async def publish(hints: Sequence[Hint]) -> None:
+            sent = [await producer.send(self._topic, encode(hint), key=_key(hint)) for hint in hints]
+            await asyncio.gather(*sent)
+
+        try:
+            await producer.start()
+            yield publish
+        finally:
+            await self._leave(producer)
+
+    @asynccontextmanager
+    async def taking(self) -> AsyncIterator[AsyncIterator[KafkaParcel]]:
+        """Join the group."""
+        await self._make_topic()
+        consumer = AIOKafkaConsumer(
+            **self._connection,
+            group_id=self._group,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            session_timeout_ms=SESSION_MILLISECONDS,
+            heartbeat_interval_ms=HEARTBEAT_MILLISECONDS,
+        )
+        offsets = Offsets()
+        consumer.subscribe([self._topic], listener=Rebalance(consumer, offsets))
+        committing = asyncio.create_task(_commit_regularly(consumer, offsets))
+        try:
+            await consumer.start()
+            yield _parcels(consumer, offsets)
+        finally:
+            committing.cancel()
+            await self._leave(consumer)
+
+    async def _make_topic(self) -> None:
+        admin = AIOKafkaAdminClient(**self._connection)
+        try:
+            await admin.start()
+            if self._topic in await admin.list_topics():
+                return
+            brokers = len((await admin.describe_cluster())["brokers"])
+            topic = NewTopic(self._topic, self._partitions, min(REPLICAS, brokers))
+            answer = await admin.create_topics([topic])
+            for error in (for_code(code) for _, code, *_ in answer.topic_errors if code):
+                if error is not TopicAlreadyExistsError:  # somebody was quicker
+                    raise error(f"the topic {self._topic} cannot be made")
+        finally:
+            await admin.close()
+
+    async def _leave(self, client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
+        """Close a client, behind our back if it takes long: it waits for brokers that may be gone."""
+        leaving = asyncio.create_task(client.stop())
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
+        await asyncio.wait([leaving], timeout=CLOSE_SECONDS / 2)
+
+
+class Rebalance(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
+    """Commits before partitions go to somebody else."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, offsets: Offsets) -> None:
+        self._consumer = consumer
+        self._offsets = offsets
+
+    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        """Commit, and forget."""
+        await _commit(self._consumer, self._offsets)
+        self._offsets.drop(revoked)
+
+    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        """Do nothing: each partition goes on where it was committed."""
+
+
+async def _parcels(consumer: AIOKafkaConsumer, offsets: Offsets) -> AsyncIterator[KafkaParcel]:
+    async for record in consumer:
+        partition, offset = TopicPartition(record.topic, record.partition), record.offset
+        offsets.take(partition, offset)
+        yield KafkaParcel(record.value or b"", partial(offsets.let_go, partition, offset))
+
+
+async def _commit_regularly(consumer: AIOKafkaConsumer, offsets: Offsets) -> None:
+    while True:
+        await offsets.changed.wait()
+        offsets.changed.clear()
+        await _commit(consumer, offsets)
+        await asyncio.sleep(COMMIT_SECONDS)
+
+
+async def _commit(consumer: AIOKafkaConsumer, offsets: Offsets) -> None:
+    with suppress(KafkaError, OSError):  # the next one covers it, or the next owner repeats
+        if wanted := offsets.committable():
+            await consumer.commit(wanted)
+
+
+def _key(hint: Hint) -> bytes | None:
+    return None if hint.product_id is None else str(hint.product_id).encode()
