@@ -19,7 +19,16 @@ from benchmarks.results import Result
 from packshot import __version__
 from packshot.settings import cores
 
-MODULES: Final = ("throughput", "post_products", "claims", "latency", "memory", "start")
+MODULES: Final = (
+    "throughput",
+    "brokers",
+    "dispatch",
+    "post_products",
+    "claims",
+    "latency",
+    "memory",
+    "start",
+)
 HEADINGS: Final = ("question", "figure", "required", "met", "how it came about")
 
 

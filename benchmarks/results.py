@@ -35,22 +35,29 @@ class AtMost:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The answer to one question; `figure` is None where it could not be had, and `detail` says why."""
+    """The answer to one question; `figure` is None where it could not be had, and `detail` says why.
+
+    `required` is None where a figure is good to know and nothing depends on it.
+    """
 
     question: str
     figure: float | None
     unit: str
-    required: AtLeast | AtMost
+    required: AtLeast | AtMost | None
     detail: str
 
     @property
     def is_missed(self) -> bool:
         """Tell whether the figure was had and is not good enough."""
-        return self.figure is not None and not self.required.is_met(self.figure)
+        if self.figure is None or self.required is None:
+            return False
+        return not self.required.is_met(self.figure)
 
     def cells(self) -> tuple[str, str, str, str, str]:
         """Return the row of the table."""
         figure = "not measured" if self.figure is None else f"{self.figure:.3g} {self.unit}".rstrip()
+        if self.required is None:
+            return self.question, figure, "", "", self.detail
         met = "?" if self.figure is None else "no" if self.is_missed else "yes"
         return self.question, figure, f"{self.required} {self.unit}".rstrip(), met, self.detail
 

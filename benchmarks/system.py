@@ -11,9 +11,9 @@ import shutil
 import signal
 import socket
 import sys
-from asyncio.subprocess import Process
+from asyncio.subprocess import DEVNULL, Process
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
@@ -22,11 +22,14 @@ from typing import IO, Any, Final
 import aiohttp
 
 import packshot
+from packshot.database import Database
 from packshot.postgres import Embedded, embedded_postgres
 
 HOST: Final = "127.0.0.1"
 STOP_SECONDS: Final = 30
 POLL_SECONDS: Final = 0.01
+PACKSHOT: Final = (sys.executable, "-m", "packshot")
+AT_WORK: Final = "SELECT 1 FROM workers WHERE slots > 0"
 
 PRODUCT: Final = {
     "user_id": 1,
@@ -71,15 +74,30 @@ def scratch() -> Iterator[Path]:
 
 
 @asynccontextmanager
-async def running(command: str, folder: Path) -> AsyncIterator[System]:
+async def running(command: str, folder: Path, **settings: str) -> AsyncIterator[System]:
     """Run `packshot serve` or `packshot api` in `folder` for the block, and wait until it answers."""
     data_dir, port = folder / "data", free_port()
-    whole = (sys.executable, "-m", "packshot", command)
+    env = environment(data_dir, port, **settings)
     async with (
         embedded_postgres(data_dir) as embedded,
-        answering(*whole, cwd=folder, env=environment(data_dir, port)) as (process, http),
+        answering(*PACKSHOT, command, cwd=folder, env=env) as (process, http),
     ):
         yield System(process, embedded, port, http)
+
+
+@asynccontextmanager
+async def working(count: int, folder: Path, database: Database, **settings: str) -> AsyncIterator[None]:
+    """Run that many `packshot work` beside `running` for the block, and wait until they are at work."""
+    env = environment(folder / "data", free_port(), **settings)
+    async with AsyncExitStack() as stack:
+        for _ in range(count):
+            process = await asyncio.create_subprocess_exec(
+                *PACKSHOT, "work", cwd=folder, env=env, stdout=DEVNULL, stderr=DEVNULL, start_new_session=True
+            )
+            stack.push_async_callback(_stop, process)
+        while len(await database.fetch(AT_WORK)) < count:  # noqa: ASYNC110 - other processes set no Event
+            await asyncio.sleep(POLL_SECONDS)
+        yield
 
 
 @asynccontextmanager
@@ -104,7 +122,7 @@ async def answering(
             await _stop(process)
 
 
-def environment(data_dir: Path, port: int) -> dict[str, str]:
+def environment(data_dir: Path, port: int, **settings: str) -> dict[str, str]:
     """Return our environment with settings that keep a Packshot apart; all others are as delivered."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PACKSHOT_")}
     return {
@@ -113,6 +131,7 @@ def environment(data_dir: Path, port: int) -> dict[str, str]:
         "PACKSHOT_DATA_DIR": str(data_dir),
         "PACKSHOT_PORT": str(port),
         "PACKSHOT_ALLOW_SOURCES": HOST,
+        **{f"PACKSHOT_{name.upper()}": value for name, value in settings.items()},
     }
 
 
