@@ -11,6 +11,7 @@ What a `kafka://` URL says.
     certfile, keyfile   who we are, for brokers that want to know
 """
 
+import re
 import ssl
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
@@ -23,6 +24,7 @@ CHOICES: Final = {
     "security_protocol": ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
     "sasl_mechanism": ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"),
 }
+SERVER: Final = re.compile(r"(?:[\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?", re.IGNORECASE)
 PARAMETERS: Final = frozenset({"group", "partitions", "cafile", "certfile", "keyfile", *CHOICES})
 
 
@@ -43,8 +45,8 @@ class KafkaAddress:
         credentials, _, servers = parts.netloc.rpartition("@")
         user, _, password = credentials.partition(":")
         said = dict(parse_qsl(parts.query))
-        if not all(servers.split(",")):
-            raise ValueError("names no broker; write kafka://host:port/topic")
+        if not all(map(SERVER.fullmatch, servers.split(","))):  # not quoted: it may be half a password
+            raise ValueError("names no broker; write kafka://user:password@host:port/topic, with %2F for a /")
         _check(said)
         return cls(
             tuple(servers.split(",")),
@@ -65,8 +67,13 @@ class KafkaAddress:
         return int(self.said.get("partitions", PARTITIONS))
 
     def connection(self) -> dict[str, Any]:
-        """Return what every client of aiokafka is told; raise OSError for unreadable certificates."""
+        """Return what every client of aiokafka is told.
+
+        Raises OSError for unreadable certificates, ValueError for a login without a name or a password.
+        """
         protocol = self.said.get("security_protocol", "SASL_SSL" if self.user else "PLAINTEXT")
+        if protocol.startswith("SASL") and not (self.user and self.password):
+            raise ValueError(f"{protocol} needs a user and a password")
         return {
             "bootstrap_servers": list(self.servers),
             "security_protocol": protocol,
