@@ -2,6 +2,7 @@
 
 import socket
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
@@ -18,6 +19,7 @@ from packshot.app import App
 from packshot.web.views import ImageView, ProductView, UserView
 
 STYLES: Final = {"ready": "green", "failed": "red", "processing": "yellow", "pending": "dim"}
+COUNTED: Final = {"late_results": "late results refused", "unreadable_messages": "messages ignored"}
 ENDED: Final = ("ready", "failed")
 NAME_CHARACTERS: Final = 40
 FILE_COLUMNS: Final = 160
@@ -88,7 +90,7 @@ def status_table(summary: Mapping[str, Any]) -> Group:
     oldest = (
         f"{summary['products']:,} products; the oldest due image waits {summary['oldest_due_seconds']:.0f} s"
     )
-    return Group(*[part for part in (images, failures, workers) if part.row_count], oldest)
+    return Group(*[part for part in (images, failures, workers) if part.row_count], oldest, *_counts(summary))
 
 
 @contextmanager
@@ -128,6 +130,14 @@ class ImageProgress:
             completed=sum(image.state in ENDED for image in images),
             saved=_size(saved),
         )
+
+
+def _counts(summary: Mapping[str, Any]) -> list[str]:
+    counts: Counter[str] = Counter()
+    for worker in summary["workers"]:
+        counts.update(worker["counts"])
+    line = ", ".join(f"{count:,} {COUNTED.get(name, name)}" for name, count in sorted(counts.items()))
+    return [line] if line else []
 
 
 def _image_cells(image: ImageView, presets: Sequence[str]) -> list[str]:

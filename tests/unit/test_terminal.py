@@ -161,6 +161,31 @@ def test_a_status_leaves_out_what_there_is_none_of(capsys: pytest.CaptureFixture
     assert "worker" not in shown
 
 
+def a_worker(**counts: int) -> dict[str, Any]:
+    return {"host": "one", "pid": 1, "slots": 4, "started_at": "2026-01-01T00:00:00Z", "counts": counts}
+
+
+def shown_status(capsys: pytest.CaptureFixture[str], *workers: dict[str, Any]) -> str:
+    screen.print(
+        status_table(
+            {"products": 0, "images": {}, "failures": {}, "oldest_due_seconds": 0, "workers": workers}
+        )
+    )
+    return capsys.readouterr().out
+
+
+def test_a_status_says_how_often_what_should_not_happen_has(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = shown_status(
+        capsys, a_worker(late_results=999), a_worker(late_results=1, unreadable_messages=2), a_worker()
+    )
+
+    assert shown.splitlines()[-1] == "1,000 late results refused, 2 messages ignored"
+
+
+def test_a_status_without_anything_counted_says_nothing_about_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert shown_status(capsys, a_worker()).splitlines()[-1].startswith("0 products")
+
+
 def test_progress_that_nobody_wants_to_see_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     progress = ImageProgress()
 
