@@ -21,10 +21,12 @@ ROOM: Final = 10
 class Post:
     """Has room for ten, always, unless it is away; it refuses as often as it is told to."""
 
-    def __init__(self, *, refusals: int = 0, error: type[Exception] = ServiceUnavailable) -> None:
+    def __init__(
+        self, *, is_away: bool = False, refusals: int = 0, error: type[Exception] = ServiceUnavailable
+    ) -> None:
         self.arrived: list[int] = []
         self.doubts = 0
-        self.is_away = False
+        self.is_away = is_away
         self._refusals = refusals
         self._error = error
 

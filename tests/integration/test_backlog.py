@@ -111,6 +111,84 @@ async def test_what_the_broker_refused_is_due_again(backlog: Backlog, images: Im
     assert ids(await backlog.publish_due(3)) == ids(hints[:2])
 
 
+async def test_messages_that_are_overdue_are_given_out_the_oldest_first_and_no_more_than_asked_for(
+    database: Database, backlog: Backlog, images: Images
+) -> None:
+    young, oldest, old = await some_images(images, 3)
+    await backlog.publish_due(3)
+    for seconds, image_id in ((-29, young), (-50, oldest), (-40, old)):
+        await move_time(database, "published_at", seconds, image_id)
+
+    assert ids(await backlog.publish_overdue(1, 30)) == [oldest]
+    assert ids(await backlog.publish_overdue(10, 30)) == [old]
+
+
+async def test_a_message_that_is_overdue_is_given_out_once(
+    database: Database, backlog: Backlog, images: Images
+) -> None:
+    await some_images(images, 10)
+    await backlog.publish_due(10)
+    await move_time(database, "published_at", -60)
+
+    batches = await asyncio.gather(*(backlog.publish_overdue(10, 30) for _ in range(5)))
+
+    assert sorted(image_id for batch in batches for image_id in ids(batch)) == list(range(1, 11))
+    assert await backlog.publish_overdue(10, 30) == []
+
+
+async def test_an_overdue_image_that_somebody_moves_is_left_to_them(
+    database: Database, backlog: Backlog, images: Images
+) -> None:
+    moving, other = await some_images(images, 2)
+    await backlog.publish_due(2)
+
+    async with database.transaction() as connection:
+        await connection.execute("SELECT FROM images WHERE image_id = $1 FOR UPDATE", moving)
+
+        assert ids(await backlog.publish_overdue(2, 0)) == [other]
+
+
+async def test_only_what_is_pending_is_overdue(backlog: Backlog, images: Images) -> None:
+    (in_hand,) = await some_images(images, 1)
+    await backlog.publish_due(1)
+    await claimed(images, in_hand)
+    await some_images(images, 1)
+
+    assert await backlog.publish_overdue(10, 0) == []
+
+
+@pytest.mark.parametrize(
+    ("slots", "window"), [((), 32), ((1, 2), 32), ((8,), 32), ((9,), 36), ((100, 50), 600)]
+)
+async def test_the_window_is_four_times_what_the_workers_can_hold(
+    backlog: Backlog, workers: Workers, slots: Sequence[int], window: int
+) -> None:
+    for count in slots:
+        await workers.heartbeat(Worker(uuid4(), "host", 1, count), {})
+
+    assert await backlog.window_left() == window
+
+
+async def test_the_window_does_not_count_on_silent_workers(
+    database: Database, backlog: Backlog, workers: Workers
+) -> None:
+    await workers.heartbeat(Worker(uuid4(), "host", 1, 100), {})
+    await database.execute("UPDATE workers SET last_seen = now() - interval '31 seconds'")
+
+    assert await backlog.window_left() == 32
+
+
+async def test_the_window_is_smaller_by_what_is_out(backlog: Backlog, images: Images) -> None:
+    await some_images(images, 50)
+    await backlog.publish_due(20)
+    await claimed(images, 1)
+
+    assert await backlog.window_left() == 32 - 19
+
+    await backlog.publish_due(30)
+    assert await backlog.window_left() == 0
+
+
 async def test_taking_marks_back_does_not_wait_for_an_edit(
     database: Database, backlog: Backlog, images: Images
 ) -> None:

@@ -2,10 +2,10 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Final
 
+from tests.hands import SLOTS, Hands, Process, WatchedBroker, WatchedDelivery, run
 from tests.kitchen import Kitchen, MakePipeline, failing
 from tests.rows import an_image, another_worker, claimed, eventually, state_of
 
@@ -17,35 +17,6 @@ from packshot.images import Images
 from packshot.models import Claim, Hint
 from packshot.workers import Desk
 
-Process = Callable[[Claim], Awaitable[None]]
-
-SLOTS: Final = 4  # of the desk
-
-
-class Hands:
-    """Processes claims: counts how many are in hand, and holds them until it is let go."""
-
-    def __init__(self) -> None:
-        self.taken: list[int] = []
-        self.now = 0
-        self.most = 0
-        self.may_let_go = asyncio.Event()
-
-    async def __call__(self, claim: Claim) -> None:
-        self.taken.append(claim.image_id)
-        self.now += 1
-        self.most = max(self.most, self.now)
-        await self.may_let_go.wait()
-        self.now -= 1
-
-    async def hold(self, count: int) -> None:
-        """Return once that many have been taken."""
-
-        async def taken() -> bool:
-            return len(self.taken) == count
-
-        await eventually(taken)
-
 
 @asynccontextmanager
 async def consuming(
@@ -53,14 +24,14 @@ async def consuming(
 ) -> AsyncIterator[tuple[MemoryBroker, Consumer, "asyncio.Task[None]"]]:
     """Run a consumer, with an open broker that leads to it."""
     broker = MemoryBroker(capacity=100)
-    consumer = Consumer([broker], images, desk, process, wake)
-    running = asyncio.create_task(consumer.run())
+    one = Consumer([broker], images, desk, process, wake)
+    running = asyncio.create_task(one.run())
 
     async def is_open() -> bool:
         return broker.room() > 0
 
     await eventually(is_open)
-    yield broker, consumer, running
+    yield broker, one, running
     await broker.close()
     async with asyncio.timeout(10):
         await asyncio.wait([running])
@@ -98,10 +69,10 @@ async def test_no_more_than_the_slots_are_ever_in_hand(images: Images, desk: Des
 async def test_the_end_waits_for_what_is_in_hand_and_takes_nothing_new(images: Images, desk: Desk) -> None:
     hands = Hands()
 
-    async with consuming(images, desk, hands) as (broker, consumer, running):
+    async with consuming(images, desk, hands) as (broker, one, running):
         await broker.publish(await some_hints(images, 10))
         await hands.hold(SLOTS)
-        consumer.stop()
+        one.stop()
         await broker.close()
         done, _ = await asyncio.wait([running], timeout=0.05)
         assert not done
@@ -109,34 +80,6 @@ async def test_the_end_waits_for_what_is_in_hand_and_takes_nothing_new(images: I
         await running
 
     assert (len(hands.taken), hands.now) == (SLOTS, 0)
-
-
-class WatchedDelivery:
-    """Notes what state its image is in when the message is acknowledged."""
-
-    def __init__(self, images: Images, image_id: int) -> None:
-        self.image_id = image_id
-        self.events: list[str] = []
-        self._images = images
-
-    async def done(self) -> None:
-        self.events.append(f"acknowledged while {await state_of(self._images, self.image_id)}")
-
-
-class WatchedBroker(MemoryBroker):
-    """Delivers what it is given, then ends."""
-
-    def __init__(self, *deliveries: WatchedDelivery) -> None:
-        super().__init__(capacity=1)
-        self._deliveries = deliveries
-
-    async def deliveries(self) -> AsyncGenerator[WatchedDelivery, None]:  # type: ignore[override]
-        for delivery in self._deliveries:
-            yield delivery
-
-
-async def run(images: Images, desk: Desk, process: Process, *deliveries: WatchedDelivery) -> None:
-    await Consumer([WatchedBroker(*deliveries)], images, desk, process, lambda: None).run()
 
 
 async def test_a_message_is_acknowledged_between_the_claim_and_the_work(images: Images, desk: Desk) -> None:
@@ -187,6 +130,17 @@ async def test_a_bug_costs_its_image_the_lease_and_nobody_else_anything(images: 
 
     assert outcomes == {"started": 10, "ended": 5}
     assert await state_of(images, deliveries[0].image_id) == "processing"
+
+
+async def test_what_comes_from_any_of_the_brokers_is_taken(images: Images, desk: Desk) -> None:
+    hands = Hands()
+    hands.may_let_go.set()
+    deliveries = [WatchedDelivery(images, await an_image(images)) for _ in range(4)]
+    brokers = [WatchedBroker(*deliveries[:2]), WatchedBroker(*deliveries[2:])]
+
+    await Consumer(brokers, images, desk, hands, lambda: None).run()
+
+    assert sorted(hands.taken) == [delivery.image_id for delivery in deliveries]
 
 
 async def test_the_sweeper_is_told_whenever_there_may_be_room(images: Images, desk: Desk) -> None:

@@ -4,12 +4,14 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from tests.kitchen import Kitchen, MakePipeline, failing
+from tests.kitchen import Kitchen, MakePipeline, download, failing
 from tests.rows import an_image, claimed, files_in, state_of
 
 from packshot.database import Database
 from packshot.errors import SourceGone
 from packshot.images import Images
+from packshot.pipeline import Download
+from packshot.workers import Desk
 
 
 async def test_an_image_in_hand_at_the_end_is_given_back_at_once(
@@ -84,6 +86,19 @@ async def test_the_failure_of_an_image_that_was_removed_is_nobodys_business(
     await database.execute("DELETE FROM images")
 
     await make_pipeline(failing(SourceGone("Not there."))).process(claim)
+
+
+@pytest.mark.parametrize("way", [download, failing(SourceGone("Not there."))])
+async def test_a_result_that_comes_too_late_is_counted(
+    make_pipeline: MakePipeline, images: Images, database: Database, desk: Desk, way: Download
+) -> None:
+    in_time, late = [await claimed(images, await an_image(images)) for _ in range(2)]
+    await database.execute("DELETE FROM images WHERE image_id = $1", late.image_id)
+
+    for claim in (in_time, late):
+        await make_pipeline(way).process(claim)
+
+    assert desk.counts == {"late_results": 1}
 
 
 async def test_twins_that_come_together_are_compressed_once(

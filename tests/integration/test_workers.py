@@ -159,6 +159,30 @@ async def test_a_heartbeat_tells_who_we_are_and_that_we_live(
     assert row["started_at"] < row["last_seen"]
 
 
+async def test_a_heartbeat_tells_what_has_been_counted_so_far(
+    database: Database, workers: Workers, desk: Desk
+) -> None:
+    for counted in ("late_results", "unreadable_messages", "late_results"):
+        desk.count(counted)
+        await workers.heartbeat(desk.worker, desk.counts)
+
+    row = await database.fetch_row("SELECT counts FROM workers")
+    assert row
+    assert row["counts"] == {"late_results": 2, "unreadable_messages": 1}
+
+
+def test_an_image_that_two_hints_have_put_on_the_desk_stays_until_both_let_go(desk: Desk) -> None:
+    desk.take(7)
+    desk.take(7)
+    desk.take(8)
+
+    desk.let_go(7)
+    assert sorted(desk.in_hand) == [7, 8]
+
+    desk.let_go(7)
+    assert sorted(desk.in_hand) == [8]
+
+
 async def test_dead_workers_are_forgotten_and_those_unseen_for_a_day(
     database: Database, workers: Workers
 ) -> None:
