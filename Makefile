@@ -9,7 +9,7 @@ SERVERS_READY := .venv/.servers-ready
 # Inside, because a home is not always there or writable (containers, CI).
 export UV_CACHE_DIR ?= .venv/.cache
 
-.PHONY: help run demo test check bench format lock clean
+.PHONY: help run demo test check bench chaos format lock clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -33,13 +33,16 @@ check: $(DEV_READY) ## Check format, style and types
 bench: $(DEV_READY) ## Measure; the figures in docs/performance.md come from here
 	$(PYTHON_IN_VENV) -m benchmarks $(ARGS)
 
+chaos: $(DEV_READY) $(SERVERS_READY) ## Break everything and check the books, 35 minutes; ARGS=--short two
+	$(PYTHON_IN_VENV) -m chaos $(ARGS)
+
 format: $(DEV_READY) ## Format the sources and mend what can be mended
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 
 clean: ## Remove the environment and what tools left behind; data/ stays
 	rm -rf .venv .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov dist
-	find src tests benchmarks servers -name __pycache__ -exec rm -rf {} +
+	find src tests benchmarks servers chaos -name __pycache__ -exec rm -rf {} +
 
 # uv takes a quarter of pip's time, but only pip knows of a mirror in pip's configuration. pyvips comes as
 # source and must not find a libvips of the system when it is built: pyvips-binary brings the one we mean.
