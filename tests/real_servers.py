@@ -16,6 +16,7 @@ from servers import ServerMissing
 from servers.kafka import Kafka
 from servers.postgresql import PostgreSQL
 from servers.rabbitmq import RabbitMQ
+from servers.s3 import ENVIRONMENT, S3
 
 MISSING: set[str] = set()
 
@@ -39,6 +40,22 @@ async def postgresql(session_folder: Path) -> AsyncIterator[PostgreSQL]:
     with needed():
         async with PostgreSQL.start(session_folder / "postgresql") as server:
             yield server
+
+
+@pytest.fixture(scope="session")
+async def s3(session_folder: Path) -> AsyncIterator[S3]:
+    with needed():
+        async with S3.start(session_folder / "s3") as server:
+            yield server
+
+
+@pytest.fixture
+def aws_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put the key of `s3` where its client looks for it, and nothing else."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -44,6 +44,7 @@ OWNERS: Final = {
     "asyncpg": {"database"},
     "dotenv": {"settings"},
     "fastapi": {"web", "app", "daemon"},  # app and daemon hand the application on, and name its type
+    "obstore": {"stores"},
     "orjson": {"database", "terminal"},  # jsonb columns; `--json`
     "pydantic": {"settings", "web", "commands"},  # commands reads files by the API's shapes
     "pydantic_settings": {"settings"},

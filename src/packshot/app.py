@@ -26,7 +26,7 @@ from packshot.postgres import embedded_postgres
 from packshot.presets import load_presets
 from packshot.producer import Producer
 from packshot.products import Products
-from packshot.settings import Settings
+from packshot.settings import Settings, aws_environment
 from packshot.stores import Store, open_store
 from packshot.sweeper import Sweeper
 from packshot.users import Users
@@ -85,7 +85,7 @@ def _build(settings: Settings, folder: Path | None, database: Database, desk: De
     )
     backlog = Backlog(database)
     workers = Workers(database)
-    store = open_store(settings.store_dir_url)
+    store = open_store(settings.store_dir_url, aws_environment())
     local = open_broker(LOCAL, settings.workers, desk.count)
     broker = (
         local
@@ -143,5 +143,6 @@ def open_api(app: App) -> FastAPI:
             images=app.images,
             producer=app.producer,
             store=app.store,
+            public_url=app.settings.public_url,
         )
     )

@@ -1,6 +1,7 @@
 """The nouns: plain values that the modules hand to each other. No behaviour beyond reading them."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
@@ -97,6 +98,15 @@ class Rendered:
     width: int
     height: int
     renditions: tuple[Rendition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file as a store lists it; `key` may be a name that is no key of ours."""
+
+    key: str
+    bytes: int
+    modified_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,14 @@ class Settings(BaseSettings):
         "memory:",
         description="`memory:` hands work on inside the process; `amqp://…`; `amqps://…`; `kafka://…`.",
     )
-    store_url: str = Field("", description="`file:///folder`; empty is `store` in the data folder.")
+    store_url: str = Field(
+        "",
+        description="`file:///folder`; `s3://bucket/prefix`; `gs://…`; `az://…`; "
+        "empty is `store` in the data folder.",
+    )
+    public_url: str = Field(
+        "", description="Where a CDN or a web server shows the store's files; pictures are redirected there."
+    )
     workers: int = Field(
         default_factory=lambda: 4 * cores(),
         ge=1,
@@ -94,6 +101,13 @@ class Settings(BaseSettings):
     def _empty_is_none(cls, value: object) -> object:
         return value or None
 
+    @field_validator("public_url")
+    @classmethod
+    def _is_a_web_address(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("use http:// or https://")
+        return value.rstrip("/")
+
     @property
     def store_dir_url(self) -> str:
         """The store's URL with its default filled in."""
@@ -103,6 +117,11 @@ class Settings(BaseSettings):
 def cores() -> int:
     """Return the number of cores this process may run on."""
     return len(os.sched_getaffinity(0))
+
+
+def aws_environment() -> dict[str, str]:
+    """Return what the environment says about AWS, which has names of its own for it."""
+    return {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
 
 
 def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - pydantic checks each value

@@ -5,17 +5,24 @@ A secret lies beside the store, so that a key that leads out of it would find so
 """
 
 import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Final
+from uuid import uuid4
 
+import httpx
 import pytest
 
 from packshot.errors import ConfigError, NotFound, ServiceUnavailable
 from packshot.stores import Store, open_store
 
-STORES: Final = {"local": "file://{folder}/store"}
-BROKEN_STORES: Final = {"local": "file://{folder}/secret.avif/store"}  # a file stands in the way
+STORES: Final = {"local": "file://{folder}/store", "s3": "{url}/{name}{options}"}
+BROKEN_STORES: Final = {
+    "local": "file://{folder}/secret.avif/store",  # a file stands in the way
+    "s3": "s3://no-such-bucket/{name}{options}",
+}
 
 KEY: Final = "3f/3f9a/large-0123456789abcdef.avif"
 SECRET: Final = b"not yours"
@@ -28,15 +35,27 @@ def secret(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.fixture
+def address(request: pytest.FixtureRequest, tmp_path: Path, aws_keys: None) -> Callable[[str, str], str]:  # noqa: ARG001 - for its effect
+    """Fill in where a kind of store is: a place of this test alone."""
+
+    def fill_in(kind: str, template: str) -> str:
+        server = "" if kind == "local" else str(request.getfixturevalue(kind).url)
+        url, mark, options = server.partition("?")
+        return template.format(folder=tmp_path, url=url, name=uuid4().hex, options=mark + options)
+
+    return fill_in
+
+
 @pytest.fixture(params=STORES)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    return open_store(STORES[request.param].format(folder=tmp_path))
+def store(request: pytest.FixtureRequest, address: Callable[[str, str], str]) -> Store:
+    return open_store(address(request.param, STORES[request.param]))
 
 
 @pytest.fixture(params=BROKEN_STORES)
-def broken_store(request: pytest.FixtureRequest, tmp_path: Path, secret: Path) -> Store:
+def broken_store(request: pytest.FixtureRequest, address: Callable[[str, str], str], secret: Path) -> Store:
     assert secret.exists()
-    return open_store(BROKEN_STORES[request.param].format(folder=tmp_path))
+    return open_store(address(request.param, BROKEN_STORES[request.param]))
 
 
 def a_file(folder: Path, data: bytes) -> Path:
@@ -123,6 +142,33 @@ def test_a_location_ends_with_its_key(store: Store) -> None:
     assert store.location(KEY).endswith("/" + KEY)
 
 
+async def test_all_files_are_listed_with_their_sizes_and_times(store: Store, tmp_path: Path) -> None:
+    sizes = {f"{n:02x}/abcd/large-0123.avif": n for n in range(20)}
+    for key, size in sizes.items():
+        await put(store, tmp_path, key, b"x" * size)
+
+    found = [file async for file in store.keys()]  # noqa: SIM118 - not a dict
+
+    assert {file.key: file.bytes for file in found} == sizes
+    assert all(abs((datetime.now(UTC) - file.modified_at).total_seconds()) < 60 for file in found)
+
+
+async def test_an_empty_store_lists_nothing(store: Store) -> None:
+    assert [file async for file in store.keys()] == []  # noqa: SIM118 - not a dict
+
+
+async def test_a_file_can_be_had_at_its_url_or_lies_at_its_location(store: Store, tmp_path: Path) -> None:
+    await put(store, tmp_path, KEY, b"picture")
+
+    url = await store.url(KEY)
+
+    if url is None:
+        assert Path(store.location(KEY)).read_bytes() == b"picture"
+    else:
+        async with httpx.AsyncClient() as client:
+            assert (await client.get(url)).content == b"picture"
+
+
 @pytest.mark.parametrize(
     "key",
     [
@@ -156,6 +202,8 @@ async def test_a_key_cannot_leave_the_store(store: Store, tmp_path: Path, secret
         await store.delete(way_out)
     with pytest.raises(NotFound):
         store.location(way_out)
+    with pytest.raises(NotFound):
+        await store.url(way_out)
     assert secret.read_bytes() == SECRET
 
 
@@ -166,6 +214,8 @@ async def test_a_store_that_cannot_be_used_may_come_back(broken_store: Store, tm
         await broken_store.get(KEY)
     with pytest.raises(ServiceUnavailable):
         await broken_store.delete(KEY)
+    with pytest.raises(ServiceUnavailable):
+        [file async for file in broken_store.keys()]  # noqa: SIM118 - not a dict
 
 
 async def test_a_file_that_vanished_is_our_trouble_and_not_a_missing_key(
@@ -176,7 +226,18 @@ async def test_a_file_that_vanished_is_our_trouble_and_not_a_missing_key(
 
 
 @pytest.mark.parametrize(
-    "url", ["", "store", "file:store", "file://shop.example/store", "ftp://shop.example/"]
+    "url",
+    [
+        "",
+        "store",
+        "file:store",
+        "file://shop.example/store",
+        "ftp://shop.example/",
+        "s3:///prefix",
+        "s3://bucket?path_style=perhaps",
+        "s3://bucket?color=red",
+        "gs://bucket?region=us-east-1",
+    ],
 )
 def test_an_address_that_is_no_store_is_the_settings_fault(url: str) -> None:
     with pytest.raises(ConfigError, match="PACKSHOT_STORE_URL"):

@@ -1,16 +1,22 @@
 """
 Stores keep renditions under keys that follow from their content.
 
-Writing the same key twice is harmless: it is the same content. A store never lists or searches:
-the database knows what there is.
+Writing the same key twice is harmless: it is the same content. A store never searches: the database
+knows what there is. It lists its files only for those who clean up or move house.
 """
 
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Protocol
+from types import MappingProxyType
+from typing import Final, Protocol
 from urllib.parse import unquote, urlsplit
 
 from packshot.errors import ConfigError
+from packshot.models import StoredFile
 from packshot.stores.local import LocalStore
+
+REMOTE: Final = ("s3", "gs", "az")
+NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Store(Protocol):
@@ -25,13 +31,32 @@ class Store(Protocol):
     async def delete(self, key: str) -> None:
         """Deleting a missing key is fine."""
 
+    async def url(self, key: str) -> str | None:
+        """Return where a browser gets the file for the next hour; None: it is a file here, at its location.
+
+        Raise NotFound if that can be seen from here.
+        """
+
     def location(self, key: str) -> str:
         """Say where the file is, for other programs: a path, or `s3://bucket/key`."""
 
+    def keys(self) -> AsyncIterator[StoredFile]:
+        """List every file there is, also those that are not ours, whose names are no keys."""
 
-def open_store(url: str) -> Store:
-    """Open `file:///folder`; raise ConfigError for anything else."""
+
+def open_store(url: str, environment: Mapping[str, str] = NOTHING) -> Store:
+    """Open `file:///folder`, `s3://bucket/prefix`, `gs://…` or `az://…`; raise ConfigError for anything else.
+
+    `environment` says where AWS keeps its profiles; the address itself may hold a secret and is not repeated.
+    """
     parts = urlsplit(url)
     if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path.startswith("/"):
         return LocalStore(Path(unquote(parts.path)))
-    raise ConfigError(f"PACKSHOT_STORE_URL: {url!r} is not a store; use file:///folder.")
+    if parts.scheme in REMOTE:
+        from packshot.stores.s3 import S3Store  # noqa: PLC0415 - heavy, and not for everybody
+
+        return S3Store(url, environment)
+    raise ConfigError(
+        "PACKSHOT_STORE_URL: use file:///folder, s3://bucket/prefix, gs://bucket/prefix or"
+        " az://account/container/prefix."
+    )

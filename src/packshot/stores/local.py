@@ -8,12 +8,15 @@ import asyncio
 import errno
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+import stat
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from packshot.errors import NotFound, ServiceUnavailable
+from packshot.models import StoredFile
 from packshot.stores.keys import checked
 
 
@@ -42,12 +45,52 @@ class LocalStore:
         with _translated():
             await asyncio.to_thread(self._path(key).unlink, missing_ok=True)
 
+    async def url(self, key: str) -> None:
+        """Make sure that the file can be read where it is."""
+        with _translated():
+            try:
+                await asyncio.to_thread(_try_to_read, self._path(key))
+            except FileNotFoundError as error:
+                raise NotFound(f"The store has no file {key}.") from error
+
     def location(self, key: str) -> str:
         """Return the absolute path."""
         return str(self._path(key))
 
+    async def keys(self) -> AsyncIterator[StoredFile]:
+        """Walk through one of the topmost folders at a time."""
+        with _translated():
+            for folder in await asyncio.to_thread(_names, self._folder):
+                for found in await asyncio.to_thread(_files, self._folder, folder):
+                    yield found
+
     def _path(self, key: str) -> Path:
         return self._folder / checked(key)
+
+
+def _try_to_read(path: Path) -> None:
+    with path.open("rb"):
+        pass
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(path.name for path in folder.iterdir())
+    except FileNotFoundError:  # nothing was ever put
+        return []
+
+
+def _files(folder: Path, name: str) -> list[StoredFile]:
+    """Look at all files under a name; what is deleted meanwhile is not there."""
+    paths = (folder / name).rglob("*") if (folder / name).is_dir() else [folder / name]
+    found = []
+    for path in paths:
+        with suppress(FileNotFoundError):
+            facts = path.lstat()
+            if stat.S_ISREG(facts.st_mode):
+                key = str(path.relative_to(folder))
+                found.append(StoredFile(key, facts.st_size, datetime.fromtimestamp(facts.st_mtime, UTC)))
+    return found
 
 
 def _put(file: Path, path: Path) -> None:

@@ -23,6 +23,7 @@ class Backend:
     images: Images
     producer: Producer
     store: Store
+    public_url: str
 
 
 async def _backend_of(request: Request) -> Backend:

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Path, Response
+from fastapi.responses import FileResponse, RedirectResponse
 
 from packshot.errors import NotFound
 from packshot.presets import CONTENT_TYPES
-from packshot.web.backend import InBackend
+from packshot.web.backend import Backend, InBackend
 from packshot.web.bodies import LARGEST_BIGINT, NewImage
 from packshot.web.guards import JsonRoute
 from packshot.web.problems import BODY_REFUSALS, refusals
@@ -24,12 +25,17 @@ PICTURE_HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
 }
+# No ETag, because a 304 would prolong the redirect itself. Shorter than the life of a signed address, which
+# ends with the keys that signed it: those of an instance's role may have five minutes left.
+REDIRECT_HEADERS: Final = {"Cache-Control": "public, max-age=240"}
 PICTURE_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "The picture.",
         "content": {kind: {"schema": {"type": "string"}} for kind in CONTENT_TYPES.values()},
     },
+    206: {"description": "The part of the picture that `Range` names; stores elsewhere do that themselves."},
     304: {"description": "The picture that `If-None-Match` names is still the right one."},
+    307: {"description": "The picture is in a store elsewhere, at `Location`."},
     **refusals(404, 422, 503),
 }
 MOST_COMPATIBLE_FIRST: Final = ("jpeg", "png", "webp", "avif")
@@ -69,11 +75,18 @@ async def read_picture(
     row = await backend.images.get(image_id)
     rendition = _choose(row, preset, accept)
     etag = f'"{rendition["key"].rsplit("/", 1)[-1]}-{row["source_sha256"][:16]}"'
-    headers = {**PICTURE_HEADERS, "ETag": etag} | ({} if "." in preset else {"Vary": "Accept"})
+    vary = {} if "." in preset else {"Vary": "Accept"}
+    headers = {**PICTURE_HEADERS, "ETag": etag, **vary}
     if etag in if_none_match or if_none_match == "*":
         return Response(status_code=304, headers=headers)
-    data = await backend.store.get(rendition["key"])
-    return Response(data, headers=headers, media_type=CONTENT_TYPES[rendition["format"]])
+    if url := await _url_elsewhere(rendition["key"], backend):
+        return RedirectResponse(url, headers=REDIRECT_HEADERS | vary)
+    location = backend.store.location(rendition["key"])
+    return FileResponse(location, headers=headers, media_type=CONTENT_TYPES[rendition["format"]])
+
+
+async def _url_elsewhere(key: str, backend: Backend) -> str | None:
+    return f"{backend.public_url}/{key}" if backend.public_url else await backend.store.url(key)
 
 
 def _choose(row: Any, name: str, accept: str) -> dict[str, Any]:  # noqa: ANN401 - a row
