@@ -136,6 +136,25 @@ async def test_head_answers_as_get_does(api: AsyncClient, url: str) -> None:
     assert head.headers["content-length"] == str(len(JPEG))
 
 
+async def test_a_part_of_a_picture_is_enough_for_who_asks_for_one(api: AsyncClient, url: str) -> None:
+    answer = await api.get(f"{url}/large.jpg", headers={"range": "bytes=2-5"})
+
+    assert (answer.status_code, answer.content) == (206, JPEG[2:6])
+    assert answer.headers["content-range"] == f"bytes 2-5/{len(JPEG)}"
+
+
+async def test_a_part_of_what_is_another_picture_by_now_is_all_of_it(api: AsyncClient, url: str) -> None:
+    headers = {"range": "bytes=2-5", "if-range": '"something"'}
+
+    assert (await api.get(f"{url}/large.jpg", headers=headers)).content == JPEG
+
+
+async def test_a_picture_that_is_not_in_the_store_is_not_found(api: AsyncClient, app: App, url: str) -> None:
+    await app.store.delete(keys_of(a_source())[1])
+
+    problem_in(await api.get(f"{url}/large.jpg"), 404)
+
+
 async def test_a_picture_may_be_embedded_by_other_sites(api: AsyncClient, url: str) -> None:
     headers = {"sec-fetch-site": "cross-site", "sec-fetch-dest": "image"}
 

@@ -143,3 +143,11 @@ def test_every_setting_is_described_in_a_sentence() -> None:
     assert [
         name for name, field in Settings.model_fields.items() if not (field.description or "").endswith(".")
     ] == []
+
+
+@pytest.mark.parametrize("value", ["pictures.shop.example", "ftp://shop.example", "/pictures"])
+def test_a_public_address_is_one_of_the_web(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("PACKSHOT_PUBLIC_URL", value)
+
+    with pytest.raises(ConfigError, match="PACKSHOT_PUBLIC_URL"):
+        load_settings()
