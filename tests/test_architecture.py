@@ -24,14 +24,23 @@ LAYERS: Final = (
     {"errors", "models"},  # the nouns
     {"addresses", "answers", "formats", "lifecycle", "presets", "settings", "telemetry"},  # decisions
     {"cluster", "sketch"},  # what postgres and decoder put aside to stay short
-    {"brokers", "compress", "database", "decoder", "download", "postgres", "stores"},  # the world outside
-    {"backlog", "images", "users", "workers"},  # rows
-    {"collector", "products"},  # rows and files that follow the images
+    {
+        "brokers",
+        "cache",
+        "compress",
+        "database",
+        "decoder",
+        "download",
+        "postgres",
+        "stores",
+    },  # the world outside
+    {"backlog", "images", "politeness", "users", "workers"},  # rows, and manners
+    {"collector", "garbage", "moving", "products"},  # rows and files that follow the images
     {"consumer", "pipeline", "producer", "sweeper"},  # the story
     {"web"},  # the story told over HTTP
     {"app"},  # who puts it together
     {"daemon", "terminal"},  # who runs it, who shows it
-    {"commands"},
+    {"commands", "upkeep"},
     {"demo"},
     {"cli"},
     {"__main__"},
@@ -49,6 +58,7 @@ OWNERS: Final = {
     "pydantic": {"settings", "web", "commands"},  # commands reads files by the API's shapes
     "pydantic_settings": {"settings"},
     "pyvips": {"decoder", "sketch"},  # both live in the child process only
+    "redis": {"cache"},
     "rich": {"terminal"},
     "starlette": {"web"},
     "structlog": {"telemetry"},
@@ -68,7 +78,7 @@ CHILD: Final = {"errors", "formats", "models", "sketch"}
 THIN: Final = {"errors", "settings", "telemetry"}
 
 # Run as a user runs them, by tests that start `python -m packshot`.
-RUN_AS_A_PROCESS: Final = {"__main__", "cli", "commands", "daemon", "demo"}
+RUN_AS_A_PROCESS: Final = {"__main__", "cli", "commands", "daemon", "demo", "upkeep"}
 
 SAYS_NOTHING: Final = re.compile(r"utils?|helpers?|common|core|base|misc|managers?|services?|handlers?|_.*")
 LONGEST: Final = 300

@@ -27,6 +27,8 @@ cli = typer.Typer(
 )
 users = typer.Typer(help="Whom products belong to.", no_args_is_help=True)
 cli.add_typer(users, name="users")
+store = typer.Typer(help="Where the pictures are.", no_args_is_help=True)
+cli.add_typer(store, name="store")
 
 Sources = Annotated[
     list[str], typer.Argument(help="URLs of one product, or JSON files of products (- is stdin).")
@@ -127,6 +129,35 @@ def retry(
     from packshot.commands import retry  # noqa: PLC0415 - heavy
 
     _run(retry, image_ids or [], code, every=every, as_json=as_json)
+
+
+@cli.command()
+def gc(
+    *,
+    delete: Annotated[bool, typer.Option("--delete", help="Delete them, not only count them.")] = False,
+    grace_hours: Annotated[
+        float, typer.Option(help="Younger files are left alone: a worker may just be making them.", min=0)
+    ] = 24,
+    as_json: Json = False,
+) -> None:
+    """Find files in the store that nobody refers to."""
+    from packshot.upkeep import collect_garbage  # noqa: PLC0415 - heavy
+
+    _run(collect_garbage, delete=delete, grace_hours=grace_hours, as_json=as_json)
+
+
+@store.command("copy")
+def copy_store(
+    origin: Annotated[str, typer.Argument(metavar="FROM", help="file:///folder or s3://bucket/prefix.")],
+    target: Annotated[str, typer.Argument(metavar="TO", help="Likewise.")],
+    *,
+    switch: Annotated[bool, typer.Option("--switch", help="Make the products lead to the copy.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Copy all files of a store to another one; what is there already is compared and left alone."""
+    from packshot.upkeep import copy_store  # noqa: PLC0415 - heavy
+
+    _run(copy_store, origin, target, switch_locations=switch, as_json=as_json)
 
 
 @cli.command()

@@ -3,7 +3,7 @@
 import socket
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -128,8 +128,22 @@ class ImageProgress:
             self._task,
             total=len(images),
             completed=sum(image.state in ENDED for image in images),
-            saved=_size(saved),
+            saved=size(saved),
         )
+
+
+@contextmanager
+def counting(what: str, *, quiet: bool) -> Iterator[Callable[[int, str], None]]:
+    """Show a count of what is done, with a note; nobody knows the end before it is reached."""
+    columns = (
+        TextColumn(what),
+        BarColumn(),
+        TextColumn("{task.completed:,}"),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, TimeElapsedColumn(), console=screen, disable=quiet) as progress:
+        task = progress.add_task(what, note="", total=None)
+        yield lambda done, note: progress.update(task, completed=done, note=note)
 
 
 def _counts(summary: Mapping[str, Any]) -> list[str]:
@@ -148,10 +162,10 @@ def _image_cells(image: ImageView, presets: Sequence[str]) -> list[str]:
     sizes = {rendition.preset: rendition.bytes for rendition in reversed(image.renditions)}
     return [
         *cells,
-        _size(source),
+        size(source),
         f"{image.source.width}x{image.source.height}",
-        *(_size(sizes[preset]) if preset in sizes else "" for preset in presets),
-        f"{_size(source - main)} {1 - main / source:4.0%}",
+        *(size(sizes[preset]) if preset in sizes else "" for preset in presets),
+        f"{size(source - main)} {1 - main / source:4.0%}",
         f"{sum(image.timings.values()):.0f} ms",
     ]
 
@@ -173,7 +187,8 @@ def _main_bytes(image: ImageView) -> int:
     return image.renditions[0].bytes if image.renditions else 0
 
 
-def _size(count: float) -> str:
+def size(count: float) -> str:
+    """Say how many bytes that is."""
     for unit in ("B", "KB"):
         if abs(count) < 1000:  # noqa: PLR2004 - SI
             return f"{count:.0f} {unit}"

@@ -1,4 +1,4 @@
-"""What only a store in a bucket promises: labelled files, an end to all trouble, and keys that stay secret."""
+"""What only a store in a bucket promises: labelled files, trouble that ends, and keys that stay secret."""
 
 import asyncio
 import re

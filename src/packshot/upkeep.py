@@ -1,0 +1,67 @@
+"""What the commands do that look after the store: collect garbage, and move house."""
+
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from packshot.app import open_app
+from packshot.errors import ConfigError
+from packshot.garbage import Findings, GarbageCollection
+from packshot.moving import Load, Move, switch
+from packshot.settings import Settings, aws_environment
+from packshot.stores import open_store
+from packshot.terminal import counting, print_json, screen, size
+
+HOW_TO_SWITCH: Final = """\
+To switch: set PACKSHOT_STORE_URL to the new store and restart every process; then run this command once more,
+with --switch, for what came in meanwhile and for the locations in the products."""
+
+
+async def collect_garbage(settings: Settings, *, delete: bool, grace_hours: float, as_json: bool) -> None:
+    """Look through the store for files that nobody refers to."""
+    async with open_app(settings) as app:
+        collection = GarbageCollection(app.database, app.store, grace_hours=grace_hours, delete=delete)
+        with counting("files", quiet=as_json) as bar:
+            await collection.run(lambda found: bar(found.files, f"{size(found.garbage_bytes)} of garbage"))
+    if as_json:
+        print_json(collection.findings.summary())
+    else:
+        screen.print(_describe(collection.findings, delete=delete), markup=False)
+
+
+async def copy_store(
+    settings: Settings, origin_url: str, target_url: str, *, switch_locations: bool, as_json: bool
+) -> None:
+    """Copy all files of one store to another; with `switch_locations` products lead there afterwards."""
+    origin, target = (open_store(url, aws_environment()) for url in (origin_url, target_url))
+    if origin.location("00/0") == target.location("00/0"):
+        raise ConfigError("FROM and TO are the same store.")
+    with TemporaryDirectory(prefix="packshot-") as folder, counting("files", quiet=as_json) as bar:
+        move = Move(origin, target, folder)
+        await move.run(lambda load: bar(load.files, f"{size(load.copied_bytes)} copied"))
+    switched = None
+    if switch_locations:
+        async with open_app(settings) as app:
+            switched = await switch(app.database, origin, target)
+    if as_json:
+        print_json({**move.load.summary(), "switched_products": switched})
+    else:
+        screen.print(_account(move.load, switched), markup=False)
+
+
+def _describe(found: Findings, *, delete: bool) -> str:
+    fate = "deleted" if delete else "found; --delete deletes it"
+    return (
+        f"{found.files:,} files: {found.in_use:,} in use, {found.young:,} too young to judge,"
+        f" {found.foreign:,} not ours.\n"
+        f"{found.garbage:,} files of garbage ({size(found.garbage_bytes)}) {fate}."
+    )
+
+
+def _account(load: Load, switched: int | None) -> str:
+    copied = (
+        f"{load.copied:,} files ({size(load.copied_bytes)}) copied and compared, {load.same:,} were there"
+        f" already, {load.foreign:,} are not ours and were left."
+    )
+    return (
+        f"{copied}\n{HOW_TO_SWITCH if switched is None else f'{switched:,} products lead to the new store.'}"
+    )

@@ -1,0 +1,69 @@
+"""`packshot gc` and `packshot store copy` as a person types them."""
+
+import os
+from pathlib import Path
+
+import pytest
+from tests.console import Packshot
+from tests.rows import a_source, keys_of
+
+from packshot.app import App
+
+
+@pytest.fixture
+def lost(app: App) -> Path:
+    """An old file in the store that nobody refers to."""
+    file = Path(app.store.location(keys_of(a_source())[0]))
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"picture")
+    os.utime(file, (0, 0))
+    return file
+
+
+async def test_gc_only_counts_unless_it_is_told_to_delete(packshot: Packshot, lost: Path) -> None:
+    ended = await packshot("gc")
+
+    assert ended.code == 0
+    assert "1 files of garbage (7 B) found; --delete deletes it" in ended.out
+    assert lost.exists()
+
+
+async def test_gc_deletes_and_says_how_much(packshot: Packshot, lost: Path) -> None:
+    told = (await packshot("gc", "--delete", "--json")).json()
+
+    assert (told["files"], told["garbage"], told["garbage_bytes"], told["deleted"]) == (1, 1, 7, 1)
+    assert not lost.exists()
+
+
+async def test_gc_leaves_alone_what_is_younger_than_asked(packshot: Packshot, lost: Path) -> None:
+    assert (await packshot("gc", "--grace-hours", "1000000", "--json")).json()["young"] == 1
+    assert lost.exists()
+
+
+async def test_a_copy_ends_with_how_to_switch(packshot: Packshot, lost: Path, tmp_path: Path) -> None:
+    old, new = (tmp_path / "store").as_uri(), (tmp_path / "new").as_uri()
+
+    ended = await packshot("store", "copy", old, new)
+
+    assert ended.code == 0
+    assert "1 files (7 B) copied and compared" in ended.out
+    assert "PACKSHOT_STORE_URL" in ended.out
+    assert (tmp_path / "new" / lost.relative_to(tmp_path / "store")).read_bytes() == b"picture"
+
+
+async def test_a_copy_with_a_switch_says_how_many_products_lead_there(
+    packshot: Packshot, lost: Path, tmp_path: Path
+) -> None:
+    old, new = (tmp_path / "store").as_uri(), (tmp_path / "new").as_uri()
+
+    told = (await packshot("store", "copy", old, new, "--switch", "--json")).json()
+
+    assert lost.exists()
+    assert (told["copied"], told["same"], told["switched_products"]) == (1, 0, 0)
+
+
+async def test_a_store_cannot_be_copied_onto_itself(packshot: Packshot, tmp_path: Path) -> None:
+    ended = await packshot("store", "copy", (tmp_path / "a").as_uri(), f"{(tmp_path / 'a').as_uri()}/")
+
+    assert ended.code == 2
+    assert "same store" in ended.err
