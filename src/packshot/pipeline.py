@@ -10,20 +10,22 @@ import logging
 from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from time import perf_counter
-from typing import Protocol
+from time import monotonic, perf_counter
+from typing import Final, Protocol
 from weakref import WeakValueDictionary
 
 from packshot.collector import Collector
-from packshot.errors import PackshotError, StaleClaim
+from packshot.errors import PackshotError, ServiceUnavailable, StaleClaim
 from packshot.images import Images
-from packshot.lifecycle import GiveUp, Release, Retry, RetryPolicy, judge
+from packshot.lifecycle import LONGEST_RELEASE_SECONDS, GiveUp, Release, Retry, RetryPolicy, judge
 from packshot.models import Claim, Compressed, Encoding, Picture, Preset, Rendered, Rendition, Source
 from packshot.presets import CONTENT_TYPES, recipe, store_key
 from packshot.stores import Store
 from packshot.workers import Desk
 
 log = logging.getLogger(__name__)
+
+FIRST_PAUSE_SECONDS: Final = 1
 
 
 class Download(Protocol):
@@ -63,6 +65,7 @@ class Pipeline:
         self._collector = collector
         self._wanted = [(preset, encoding) for preset in presets for encoding in preset.encodings]
         self._policy = policy
+        self._pause = Pause()
         self._twins: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def process(self, claim: Claim) -> None:
@@ -80,6 +83,7 @@ class Pipeline:
             raise
 
     async def _render(self, claim: Claim, folder: Path) -> None:
+        await self._pause.over()
         watch = Stopwatch()
         with watch.step("download"):
             source = await self._download(claim.source_url, folder / "source")
@@ -102,9 +106,10 @@ class Pipeline:
             compressed = await self._compress(folder / "source", folder)
         with watch.step("store"):
             kept = zip(self._wanted, compressed.pictures, strict=True)  # at once: disks flush in company
-            renditions = await asyncio.gather(
-                *(self._keep(source, *wanted, picture) for wanted, picture in kept)
-            )
+            with self._pause.after_trouble():
+                renditions = await asyncio.gather(
+                    *(self._keep(source, *wanted, picture) for wanted, picture in kept)
+                )
         return Rendered(compressed.width, compressed.height, tuple(renditions))
 
     async def _keep(self, source: Source, preset: Preset, encoding: Encoding, picture: Picture) -> Rendition:
@@ -145,6 +150,34 @@ class Pipeline:
     def _discard(self, claim: Claim, stale: StaleClaim) -> None:
         self._desk.count("late_results")
         log.info("result discarded", extra={"image_id": claim.image_id, "reason": str(stale)})
+
+
+class Pause:
+    """Keeps work from beginning after the store failed: its result would have no place, again and again.
+
+    Each failure after a pause makes the next one twice as long.
+    """
+
+    def __init__(self) -> None:
+        self._until = 0.0
+        self._seconds: float = FIRST_PAUSE_SECONDS
+
+    async def over(self) -> None:
+        """Return when the store may be well again."""
+        while (left := self._until - monotonic()) > 0:  # noqa: ASYNC110 - time is what it waits for
+            await asyncio.sleep(left)
+
+    @contextmanager
+    def after_trouble(self) -> Iterator[None]:
+        """Learn from the block how the store is."""
+        try:
+            yield
+        except ServiceUnavailable:
+            if self._until < monotonic():  # else what is under way fails for the same reason
+                self._until = monotonic() + self._seconds
+                self._seconds = min(2 * self._seconds, LONGEST_RELEASE_SECONDS)
+            raise
+        self._until, self._seconds = 0.0, FIRST_PAUSE_SECONDS
 
 
 class Stopwatch:
