@@ -16,6 +16,7 @@ from servers import ServerMissing
 from servers.kafka import Kafka
 from servers.postgresql import PostgreSQL
 from servers.rabbitmq import RabbitMQ
+from servers.redis import Redis
 from servers.s3 import ENVIRONMENT, S3
 
 MISSING: set[str] = set()
@@ -56,6 +57,21 @@ def aws_keys(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(scope="session")
+async def redis_server(session_folder: Path) -> AsyncIterator[Redis]:
+    with needed():
+        async with Redis.start(session_folder / "redis") as server:
+            yield server
+
+
+@pytest.fixture
+async def redis(redis_server: Redis) -> Redis:
+    """The test run's Redis, emptied, with its counters at zero."""
+    await redis_server.tell("FLUSHALL")
+    await redis_server.tell("CONFIG RESETSTAT")
+    return redis_server
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
