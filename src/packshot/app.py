@@ -14,6 +14,7 @@ from fastapi import FastAPI
 
 from packshot.backlog import Backlog
 from packshot.brokers import Broker, open_broker
+from packshot.cache import ANSWER_SECONDS, Cache, Redis
 from packshot.collector import Collector
 from packshot.compress import Compressor
 from packshot.consumer import Consumer
@@ -22,6 +23,7 @@ from packshot.download import Downloader
 from packshot.images import Images
 from packshot.lifecycle import RetryPolicy
 from packshot.pipeline import Pipeline
+from packshot.politeness import VISIT_SECONDS, Manners
 from packshot.postgres import embedded_postgres
 from packshot.presets import load_presets
 from packshot.producer import Producer
@@ -32,6 +34,7 @@ from packshot.sweeper import Sweeper
 from packshot.users import Users
 from packshot.web.api import create_api
 from packshot.web.backend import Backend
+from packshot.web.reader import ProductReader
 from packshot.workers import Desk, Workers
 
 LOCAL: Final = "memory:"
@@ -50,6 +53,7 @@ class App:
     backlog: Backlog
     workers: Workers
     store: Store
+    cache: Cache | None
     broker: Broker
     local: Broker
     collector: Collector
@@ -71,10 +75,23 @@ async def open_app(settings: Settings, slots: int = 0) -> AsyncIterator[App]:
             folder, url = embedded.folder, embedded.dsn
         database = await stack.enter_async_context(Database.open(url))
         desk = stack.enter_context(Desk.open(settings.data_dir, slots))
-        yield _build(settings, folder, database, desk)
+        redis = await stack.enter_async_context(open_redis(settings, ANSWER_SECONDS))
+        yield _build(settings, folder, database, desk, Cache(redis) if redis else None)
 
 
-def _build(settings: Settings, folder: Path | None, database: Database, desk: Desk) -> App:
+@asynccontextmanager
+async def open_redis(settings: Settings, seconds: float) -> AsyncIterator[Redis | None]:
+    """Open a line to Redis on which no answer takes longer, if there is to be one."""
+    if not settings.cache_url:
+        yield None
+        return
+    async with Redis.open(settings.cache_url, seconds) as redis:
+        yield redis
+
+
+def _build(
+    settings: Settings, folder: Path | None, database: Database, desk: Desk, cache: Cache | None
+) -> App:
     users = Users(database)
     products = Products(database, max_attempts=settings.max_attempts)
     images = Images(
@@ -105,6 +122,7 @@ def _build(settings: Settings, folder: Path | None, database: Database, desk: De
         backlog=backlog,
         workers=workers,
         store=store,
+        cache=cache,
         broker=broker,
         local=local,
         collector=collector,
@@ -116,21 +134,39 @@ def _build(settings: Settings, folder: Path | None, database: Database, desk: De
 
 @asynccontextmanager
 async def open_consumer(app: App) -> AsyncIterator[Consumer]:
-    """Build what a worker needs besides: the downloader and the decoder children."""
+    """Build what a worker needs besides: the downloader, its manners, and the decoder children."""
     presets = load_presets(app.settings.presets_file)
-    async with Downloader(app.settings) as downloader, Compressor(app.settings, presets) as compressor:
+    async with (
+        open_redis(app.settings, VISIT_SECONDS) as redis,
+        Downloader(app.settings) as downloader,
+        Compressor(app.settings, presets) as compressor,
+    ):
         pipeline = Pipeline(
             images=app.images,
             desk=app.desk,
-            download=downloader.download,
+            download=_manners(app.settings, redis).polite(downloader.download),
             compress=compressor.compress,
             store=app.store,
             collector=app.collector,
             presets=presets,
-            policy=RetryPolicy(app.settings.retry_seconds, app.settings.max_retry_seconds),
+            policy=_retry_policy(app.settings),
         )
         brokers = {app.broker, app.local}
         yield Consumer(brokers, app.images, app.desk, pipeline.process, app.sweeper.wake)
+
+
+def _retry_policy(settings: Settings) -> RetryPolicy:
+    return RetryPolicy(settings.retry_seconds, settings.max_retry_seconds, settings.max_attempts)
+
+
+def _manners(settings: Settings, redis: Redis | None) -> Manners:
+    return Manners(
+        settings.host_downloads,
+        dict(settings.host_limits),
+        longest_seconds=settings.download_seconds,
+        longest_pause_seconds=settings.max_retry_seconds,
+        redis=redis,
+    )
 
 
 def open_api(app: App) -> FastAPI:
@@ -140,6 +176,7 @@ def open_api(app: App) -> FastAPI:
             database=app.database,
             users=app.users,
             products=app.products,
+            reader=ProductReader(app.products, app.store, app.cache),
             images=app.images,
             producer=app.producer,
             store=app.store,

@@ -8,6 +8,7 @@ What can go wrong, drawn once.
     ├── InvalidInput             a value in the request does not fit what is stored; names its field
     ├── StaleClaim               another worker took this image over; nothing was written
     ├── ServiceUnavailable       our own infrastructure: database, broker, store, disk
+    ├── SourceBusy               nobody's fault: our manners keep us from a host for some seconds
     └── ImageError               this one picture: has a code, and says who can fix it
         ├── UrlInvalid             url_invalid              permanent   supplier
         ├── SourceForbidden        source_forbidden         permanent   supplier
@@ -69,6 +70,15 @@ class StaleClaim(PackshotError):
 
 class ServiceUnavailable(PackshotError):
     """The database, the broker, the store or the disk does not answer; try again later."""
+
+
+class SourceBusy(PackshotError):
+    """The image's host has as many visitors as we allow, or asked for a pause; nothing was tried."""
+
+    def __init__(self, message: str, retry_after_seconds: float) -> None:
+        """Keep when to come back beside the sentence for a person."""
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class ImageError(PackshotError):

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from packshot.errors import ImageError, PackshotError, ServiceUnavailable
+from packshot.errors import ImageError, PackshotError, ServiceUnavailable, SourceBusy
 
 MAX_LOSSES: Final = 3  # workers lost with the same image in hand before it counts as poison
 
@@ -45,10 +45,11 @@ MOVES: Final[Mapping[str, tuple[ImageState, ImageState]]] = {
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How patient we are: waits double from `base_seconds` up to `max_seconds`."""
+    """How patient we are: waits double from `base_seconds` up to `max_seconds`, for `max_attempts`."""
 
     base_seconds: float = 5
     max_seconds: float = 3600
+    max_attempts: int = 5
 
     def delay_after(self, attempt: int) -> float:
         """Return the seconds to wait after failed attempt number `attempt` (the first is 1).
@@ -95,9 +96,13 @@ def judge(
     match error:
         case ServiceUnavailable():
             return Release(min(policy.delay_after(attempt), LONGEST_RELEASE_SECONDS))
+        case SourceBusy():
+            return Release(error.retry_after_seconds)
         case ImageError(transient=True) if attempt < max_attempts:
             asked = min(error.retry_after_seconds or 0, policy.max_seconds)
-            return Retry(max(asked, policy.delay_after(attempt)), error.code, str(error))
+            left = max_attempts - attempt  # those that were released have made both greater
+            backoff = policy.delay_after(max(1, policy.max_attempts - left))
+            return Retry(max(asked, backoff), error.code, str(error))
         case ImageError():
             return GiveUp(error.code, str(error))
     raise TypeError(f"{type(error).__name__} says nothing about an image") from error

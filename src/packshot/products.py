@@ -27,11 +27,22 @@ STATE: Final = """
                 ELSE 'ready' END
       FROM images i WHERE i.product_id = p.product_id"""
 
-DETAILS: Final = f"""
-    SELECT p.*, ({STATE}) AS state, coalesce((
+PARTS: Final = f"""
+    p.*, ({STATE}) AS state, coalesce((
         SELECT json_agg(i ORDER BY i.position)
-          FROM ({IMAGE_DETAILS} WHERE i.product_id = p.product_id) i), '[]') AS images
-      FROM products p"""  # noqa: S608 - put together from constants
+          FROM ({IMAGE_DETAILS} WHERE i.product_id = p.product_id) i), '[]') AS images"""  # noqa: S608 - put together from constants
+
+DETAILS: Final = f"SELECT {PARTS} FROM products p"  # noqa: S608 - put together from constants
+
+# Every write of a row gives it a new xmin and another place (ctid), whoever writes it. These come round
+# again, after four billion transactions or from a backup; with the time beside them they cannot.
+VERSION: Final = """
+    SELECT encode(sha256(convert_to(concat_ws(' ', p.xmin, p.ctid, extract(epoch FROM p.updated_at), (
+               SELECT string_agg(concat_ws(' ', i.image_id, i.xmin, i.ctid, extract(epoch FROM i.updated_at)),
+                                 ',' ORDER BY i.image_id)
+                 FROM images i WHERE i.product_id = p.product_id)), 'UTF8')), 'hex') AS version"""
+
+CURRENT: Final = f"{VERSION}, {PARTS} FROM products p WHERE p.product_id = $1"
 
 ADD: Final = """
     WITH product AS (
@@ -119,6 +130,16 @@ class Products:
         """Return the row with its state and images; raise NotFound."""
         row = await self._database.fetch_row(f"{DETAILS} WHERE p.product_id = $1", product_id)
         return _found(row, product_id)
+
+    async def version(self, product_id: int) -> str:
+        """Return what changes with every write of the product or of one of its images; raise NotFound."""
+        sql = f"{VERSION} FROM products p WHERE p.product_id = $1"
+        return str(_found(await self._database.fetch_row(sql, product_id), product_id)["version"])
+
+    async def get_versioned(self, product_id: int) -> tuple[str, Row]:
+        """Return the version and the row as `get` does, of one moment; raise NotFound."""
+        row = _found(await self._database.fetch_row(CURRENT, product_id), product_id)
+        return str(row["version"]), row
 
     async def page(self, filters: Filters, limit: int) -> Sequence[Row]:
         """Return up to `limit` rows with state and images, newest first."""

@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     public_url: str = Field(
         "", description="Where a CDN or a web server shows the store's files; pictures are redirected there."
     )
+    cache_url: str = Field(
+        "", description="`redis://…`; `rediss://…`; keeps answers, and lets workers count downloads together."
+    )
     workers: int = Field(
         default_factory=lambda: 4 * cores(),
         ge=1,
@@ -58,6 +61,10 @@ class Settings(BaseSettings):
     )
     allow_ports: Annotated[tuple[int, ...], NoDecode] = Field(
         (80, 443), description="Comma-separated ports that sources may use; allowed sources may use any."
+    )
+    host_downloads: int = Field(8, ge=1, description="Downloads from one host at the same time.")
+    host_limits: Annotated[tuple[tuple[str, Annotated[int, Field(ge=1)]], ...], NoDecode] = Field(
+        (), description="Comma-separated exceptions to that, such as `slow.example=2,cdn.example=32`."
     )
     max_source_bytes: int = Field(25_000_000, ge=1, description="A source with more bytes is refused.")
     max_pixels: int = Field(
@@ -95,6 +102,16 @@ class Settings(BaseSettings):
         return (
             [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
         )
+
+    @field_validator("host_limits", mode="before")
+    @classmethod
+    def _pair(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        pairs = [part.strip().partition("=") for part in value.split(",") if part.strip()]
+        if not all(host and number.strip().isdecimal() for host, _, number in pairs):
+            raise ValueError("write host=number,other.example=number")
+        return [(host.strip().lower(), number.strip()) for host, _, number in pairs]
 
     @field_validator("presets_file", mode="before")
     @classmethod

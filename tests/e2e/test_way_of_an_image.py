@@ -98,17 +98,17 @@ async def test_a_source_that_recovers_is_ready_at_the_second_attempt(
     assert (image["state"], image["attempt"], image["error"]) == ("ready", 2, None)
 
 
-async def test_retry_after_is_honoured(serving: Serving, supplier: Supplier) -> None:
+async def test_retry_after_is_honoured(serving: Serving, busy_supplier: Supplier) -> None:
     started = monotonic()
 
-    assert await serving.outcomes([supplier.url("/status/429?retry-after=2")]) == ["source_throttled"]
+    assert await serving.outcomes([busy_supplier.url("/status/429?retry-after=2")]) == ["source_throttled"]
 
     assert monotonic() - started >= 2
-    assert len(supplier.requests) == 2
+    assert len(busy_supplier.requests) == 2
 
 
-async def test_a_waiting_retry_says_when_it_is_due(serving: Serving, supplier: Supplier) -> None:
-    product_id = await serving.submit(supplier.url("/status/503?retry-after=3600"))
+async def test_a_waiting_retry_says_when_it_is_due(serving: Serving, busy_supplier: Supplier) -> None:
+    product_id = await serving.submit(busy_supplier.url("/status/503?retry-after=3600"))
 
     product = await serving.when(product_id, lambda images: images[0]["error"])
 

@@ -14,6 +14,7 @@ from packshot.errors import (
     NotFound,
     PackshotError,
     ServiceUnavailable,
+    SourceBusy,
     SourceThrottled,
     SourceTimeout,
     StaleClaim,
@@ -71,6 +72,20 @@ def test_our_own_trouble_is_not_the_images_fault_but_waits_longer_each_time(
     verdict = judge(ServiceUnavailable("disk full"), attempt, max_attempts=5, policy=POLICY)
 
     assert isinstance(verdict, Release)
+    assert least <= verdict.delay_seconds <= most
+
+
+def test_an_image_whose_host_is_busy_waits_as_long_as_that_takes_and_its_attempt_does_not_count() -> None:
+    assert judge(SourceBusy("full", 300), attempt=5, max_attempts=5, policy=POLICY) == Release(300)
+
+
+@pytest.mark.parametrize(("attempt", "least", "most"), [(40, 5, 10), (41, 10, 20), (43, 40, 80)])
+def test_attempts_that_did_not_count_make_no_later_wait_longer(
+    attempt: int, least: float, most: float
+) -> None:
+    verdict = judge(SourceTimeout("slow"), attempt, max_attempts=44, policy=POLICY)
+
+    assert isinstance(verdict, Retry)
     assert least <= verdict.delay_seconds <= most
 
 

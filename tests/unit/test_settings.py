@@ -79,6 +79,11 @@ def test_every_problem_is_named_in_one_message(folder: Path, monkeypatch: pytest
         ("WORKERS", "0"),
         ("WORKERS", "1025"),
         ("ALLOW_PORTS", "80,http"),
+        ("HOST_DOWNLOADS", "0"),
+        ("HOST_LIMITS", "shop.example"),
+        ("HOST_LIMITS", "shop.example=0"),
+        ("HOST_LIMITS", "shop.example=few"),
+        ("HOST_LIMITS", "=2"),
         ("MAX_SOURCE_BYTES", "0"),
         ("DOWNLOAD_SECONDS", "0"),
         ("DECODE_MEMORY_BYTES", "1000"),
@@ -115,6 +120,12 @@ def test_lists_are_written_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert settings.allow_sources == ("10.0.0.0/8", "images.internal")
     assert settings.allow_ports == (80, 8443)
+
+
+def test_limits_of_hosts_are_written_as_equations(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PACKSHOT_HOST_LIMITS", "Shop.example=2, cdn.example = 16,")
+
+    assert load_settings().host_limits == (("shop.example", 2), ("cdn.example", 16))
 
 
 def test_an_empty_list_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from packshot.producer import Producer
 from packshot.products import Products
 from packshot.stores import Store
 from packshot.users import Users
+from packshot.web.reader import ProductReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class Backend:
     database: Database
     users: Users
     products: Products
+    reader: ProductReader
     images: Images
     producer: Producer
     store: Store

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from packshot.models import Product
 from packshot.products import Filters
@@ -10,6 +10,7 @@ from packshot.web.backend import InBackend
 from packshot.web.bodies import LARGEST_INT, NewProduct, ProductChanges, ProductQuery
 from packshot.web.guards import JsonRoute
 from packshot.web.problems import BODY_REFUSALS, refusals
+from packshot.web.reader import CACHED_RESPONSES
 from packshot.web.views import LOCATION, ProductPage, ProductView, view_product
 
 router = APIRouter(prefix="/products", tags=["products"], route_class=JsonRoute)
@@ -41,10 +42,17 @@ async def list_products(
     return ProductPage(products=[view_product(row, backend.store) for row in page], next_cursor=next_cursor)
 
 
-@router.get("/{product_id}", responses=refusals(404, 422, 503))
-async def read_product(product_id: ProductId, backend: InBackend) -> ProductView:
+@router.head("/{product_id}", include_in_schema=False)
+@router.get(
+    "/{product_id}",
+    response_model=ProductView,
+    responses={**CACHED_RESPONSES, **refusals(404, 422, 503)},
+)
+async def read_product(
+    product_id: ProductId, backend: InBackend, if_none_match: Annotated[str, Header()] = ""
+) -> Response:
     """Read a product with its state and images."""
-    return view_product(await backend.products.get(product_id), backend.store)
+    return (await backend.reader.read(product_id, if_none_match)).response()
 
 
 @router.patch("/{product_id}", responses={**BODY_REFUSALS, **refusals(404)})

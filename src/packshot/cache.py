@@ -1,0 +1,211 @@
+"""
+Redis, for what may be lost at any time: finished answers, and who visits which source (`politeness`).
+
+Without Redis everything still works, so nobody waits for it. A question has a limit of milliseconds. After
+one that failed nobody asks, until one task of ours finds that Redis answers in good time again.
+
+Nothing is ever taken out of the cache. An entry carries the version of what it shows, and whoever reads it
+has asked PostgreSQL for the version before. There is no way to keep an old answer alive.
+"""
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final, Self
+from urllib.parse import urlsplit
+
+from redis.asyncio import ConnectionPool
+from redis.asyncio import Redis as Client
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.maint_notifications import MaintNotificationsConfig
+
+from packshot.errors import ConfigError
+
+log = logging.getLogger(__name__)
+
+Command = tuple[str | bytes | float, ...]
+
+ANSWER_SECONDS: Final = 0.01
+CONNECT_SECONDS: Final = 1
+PAUSE_SECONDS: Final = 1  # between two looks at a Redis that is away
+MOST_AT_ONCE: Final = 16  # more of them, with large answers, would be late only because they are many
+TURNS: Final = 3  # of the event loop, from bytes that have come to the task that waits for them
+ENTRY_SECONDS: Final = 86_400
+
+PROBE: Final = ("SET", "packshot:probe", "1", "EX", "1")  # what is full, or a replica, refuses to write
+PATH: Final = re.compile(r"(?:/\d*)?")
+WRONG_URL: Final = (
+    "PACKSHOT_CACHE_URL: use redis://host:6379/0 or rediss://user:password@host:6379/0;"
+    " the number at the end is the database's."
+)
+
+
+class Redis:
+    """A line to Redis that says None rather than keep anybody waiting.
+
+    It has one connection. While questions are on their way, others gather and go together next: under load
+    that costs a fraction, and nobody's patience is used up by a queue of our own.
+    """
+
+    def __init__(self, client: Client, seconds: float) -> None:
+        self._client = client
+        self._seconds = seconds
+        self._is_there = False
+        self._is_known_to_be_away = False
+        self._waiting: list[tuple[Command, asyncio.Future[Any]]] = []
+        self._somebody_waits = asyncio.Event()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, url: str, seconds: float = ANSWER_SECONDS) -> AsyncIterator[Self]:
+        """Connect to `redis://…` or `rediss://…`, now or when it answers; raise ConfigError for a wrong URL.
+
+        `seconds` is the limit for each exchange.
+        """
+        client = Client.from_pool(_pool(url))
+        redis = cls(client, seconds)
+        await redis._look()
+        carrying = asyncio.create_task(redis._carry())
+        try:
+            yield redis
+        finally:
+            carrying.cancel()
+            await asyncio.wait([carrying])
+            await client.aclose()
+
+    async def ask(self, *command: str | bytes | float) -> Any:  # noqa: ANN401 - each command has its own
+        """Return the answer to a command, or None if Redis is away, refuses, or takes too long."""
+        if not self._is_there:
+            return None
+        answer = asyncio.get_running_loop().create_future()
+        self._waiting.append((command, answer))
+        self._somebody_waits.set()
+        return await answer
+
+    async def _carry(self) -> None:
+        """Carry questions there and answers back while Redis is there, look for it while it is away."""
+        try:
+            while True:
+                if self._is_there:
+                    await self._somebody_waits.wait()
+                    await self._exchange()
+                else:
+                    await asyncio.sleep(PAUSE_SECONDS)
+                    await self._look()
+        finally:
+            self._hang_up()
+
+    async def _exchange(self) -> None:
+        """Ask what is waiting, and tell everybody the answer."""
+        batch, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
+        if not self._waiting:
+            self._somebody_waits.clear()
+        answers: Sequence[Any] = [None] * len(batch)
+        try:
+            answers = await _within(self._seconds, self._send([command for command, _ in batch]))
+        except (RedisError, OSError) as error:
+            self._lose(error)
+        finally:
+            _tell(batch, answers)
+
+    async def _send(self, commands: Sequence[Command]) -> Sequence[Any]:
+        async with self._client.pipeline(transaction=False) as pipeline:
+            for command in commands:
+                pipeline.execute_command(*command)
+            answers: Sequence[Any] = await pipeline.execute()
+        return answers
+
+    async def _look(self) -> None:
+        """Connect, which may take its time, and see whether an answer comes in time."""
+        try:
+            await _within(CONNECT_SECONDS, self._send([PROBE]))
+            await _within(self._seconds, self._send([PROBE]))
+        except (RedisError, OSError) as error:
+            self._lose(error)
+            return
+        if self._is_known_to_be_away:
+            log.info("Redis is back")
+        self._is_known_to_be_away = False
+        self._is_there = True
+
+    def _lose(self, error: Exception) -> None:
+        if not self._is_known_to_be_away:
+            reason = str(error) or f"No answer for {self._seconds} s"
+            log.warning("Redis is away; going on without", extra={"reason": reason})
+        self._is_known_to_be_away = True
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        self._is_there = False
+        batch, self._waiting = self._waiting, []
+        self._somebody_waits.clear()
+        _tell(batch, [None] * len(batch))
+
+
+class Cache:
+    """Finished answers, each with the version of what it shows."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def get(self, key: str, version: str) -> bytes | None:
+        """Return the answer of exactly this version, if it is there."""
+        entry: bytes | None = await self._redis.ask("GET", f"packshot:answer:{key}")
+        label = version.encode() + b"\n"
+        return entry.removeprefix(label) if entry and entry.startswith(label) else None
+
+    async def put(self, key: str, version: str, answer: bytes) -> None:
+        """Keep an answer for a day, or until Redis needs the room."""
+        entry = version.encode() + b"\n" + answer
+        await self._redis.ask("SET", f"packshot:answer:{key}", entry, "EX", ENTRY_SECONDS)
+
+
+async def _within(seconds: float, reply: Awaitable[Any]) -> Any:  # noqa: ANN401 - whatever comes
+    """Wait for an answer; raise TimeoutError if it is late, but not if only our own event loop is.
+
+    Under load a turn of the loop takes longer than the limit. Then the answer may have come when time is
+    up, and the task that reads it just had no turn yet.
+    """
+    task = asyncio.ensure_future(reply)
+    try:
+        await asyncio.wait([task], timeout=seconds)
+        for _ in range(TURNS):
+            if not task.done():
+                await asyncio.sleep(0)
+        if task.done():
+            return task.result()
+        raise TimeoutError
+    finally:
+        if task.cancel():  # this ends the connection: a late answer must not meet the next question
+            with suppress(RedisError, OSError, asyncio.CancelledError):
+                await task
+
+
+def _tell(batch: Sequence[tuple[Command, "asyncio.Future[Any]"]], answers: Sequence[Any]) -> None:
+    for (_, future), answer in zip(batch, answers, strict=True):
+        if not future.done():  # who asked may have gone
+            future.set_result(answer)
+
+
+def _pool(url: str) -> ConnectionPool:
+    try:
+        parts = urlsplit(url)
+        if parts.scheme not in ("redis", "rediss") or not parts.hostname or not PATH.fullmatch(parts.path):
+            raise ConfigError(WRONG_URL)
+        pool = ConnectionPool.from_url(
+            url,
+            socket_timeout=CONNECT_SECONDS,
+            socket_connect_timeout=CONNECT_SECONDS,
+            retry=Retry(NoBackoff(), 0),
+            protocol=2,  # no greetings: a connection costs no round trip more than it must
+            driver_info=None,
+            maint_notifications_config=MaintNotificationsConfig(enabled=False),
+        )
+        pool.connection_class(**pool.connection_kwargs)  # complains of options that there are not
+    except (TypeError, ValueError) as error:
+        raise ConfigError(WRONG_URL) from error
+    return pool
