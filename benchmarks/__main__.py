@@ -24,8 +24,10 @@ MODULES: Final = (
     "brokers",
     "dispatch",
     "post_products",
+    "cache",
     "claims",
     "latency",
+    "storage",
     "memory",
     "start",
 )
