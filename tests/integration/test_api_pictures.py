@@ -143,6 +143,25 @@ async def test_a_part_of_a_picture_is_enough_for_who_asks_for_one(api: AsyncClie
     assert answer.headers["content-range"] == f"bytes 2-5/{len(JPEG)}"
 
 
+async def test_a_part_that_is_not_there_is_refused_with_the_size(api: AsyncClient, url: str) -> None:
+    answer = await api.get(f"{url}/large.jpg", headers={"range": "bytes=1000-"})
+
+    problem_in(answer, 416)
+    assert answer.headers["content-range"] == f"bytes */{len(JPEG)}"
+
+
+async def test_a_part_of_what_is_still_the_same_picture_is_a_part(api: AsyncClient, url: str) -> None:
+    etag = (await api.get(f"{url}/large.jpg")).headers["etag"]
+
+    answer = await api.get(f"{url}/large.jpg", headers={"range": "bytes=2-5", "if-range": etag})
+
+    assert answer.content == JPEG[2:6]
+
+
+async def test_a_picture_says_that_it_can_be_had_in_parts(api: AsyncClient, url: str) -> None:
+    assert (await api.get(f"{url}/large.jpg")).headers["accept-ranges"] == "bytes"
+
+
 async def test_a_part_of_what_is_another_picture_by_now_is_all_of_it(api: AsyncClient, url: str) -> None:
     headers = {"range": "bytes=2-5", "if-range": '"something"'}
 

@@ -32,10 +32,7 @@ class Store(Protocol):
         """Deleting a missing key is fine."""
 
     async def url(self, key: str) -> str | None:
-        """Return where a browser gets the file for the next hour; None: it is a file here, at its location.
-
-        Raise NotFound if that can be seen from here.
-        """
+        """Return where a browser gets the file for the next hour; None if it has to come through us."""
 
     def location(self, key: str) -> str:
         """Say where the file is, for other programs: a path, or `s3://bucket/key`."""

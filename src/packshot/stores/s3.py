@@ -39,7 +39,8 @@ REGIONS: Final = ("AWS_REGION", "AWS_DEFAULT_REGION")
 
 # What is safe to repeat: the status, the service's code, and the operating system's words.
 REASON: Final = re.compile(
-    r"status code: (\d{3} [A-Z][A-Za-z ]+)|<Code>(\w+)</Code>|(?:message|error): \"([\w ,.:'()-]+)\"|(TimedOut)"
+    r"status code: (\d{3} [A-Z][A-Za-z ]+)|<Code>(\w+)</Code>"
+    r"|(?:message|error): \"([\w ,.:'()-]+)\"|(TimedOut)"
 )
 NO_BUCKET: Final = re.compile("NoSuchBucket|ContainerNotFound|bucket does not exist")
 

@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Header, Path, Response
-from fastapi.responses import FileResponse, RedirectResponse
+from fastapi import APIRouter, Header, HTTPException, Path, Request, Response
+from fastapi.responses import RedirectResponse
 
 from packshot.errors import NotFound
 from packshot.presets import CONTENT_TYPES
@@ -13,6 +13,7 @@ from packshot.web.backend import Backend, InBackend
 from packshot.web.bodies import LARGEST_BIGINT, NewImage
 from packshot.web.guards import JsonRoute
 from packshot.web.problems import BODY_REFUSALS, refusals
+from packshot.web.ranges import read_range
 from packshot.web.views import LOCATION, SUFFIXES, ImageView, view_image
 
 router = APIRouter(tags=["images"], route_class=JsonRoute)
@@ -36,7 +37,7 @@ PICTURE_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     206: {"description": "The part of the picture that `Range` names; stores elsewhere do that themselves."},
     304: {"description": "The picture that `If-None-Match` names is still the right one."},
     307: {"description": "The picture is in a store elsewhere, at `Location`."},
-    **refusals(404, 422, 503),
+    **refusals(404, 416, 422, 503),
 }
 MOST_COMPATIBLE_FIRST: Final = ("jpeg", "png", "webp", "avif")
 UNWANTED: Final = re.compile(r"q=0(\.0*)?")
@@ -68,6 +69,7 @@ async def read_picture(
     image_id: ImageId,
     preset: PresetName,
     backend: InBackend,
+    request: Request,
     accept: Annotated[str, Header(include_in_schema=False)] = "",
     if_none_match: Annotated[str, Header()] = "",
 ) -> Response:
@@ -81,12 +83,26 @@ async def read_picture(
         return Response(status_code=304, headers=headers)
     if url := await _url_elsewhere(rendition["key"], backend):
         return RedirectResponse(url, headers=REDIRECT_HEADERS | vary)
-    location = backend.store.location(rendition["key"])
-    return FileResponse(location, headers=headers, media_type=CONTENT_TYPES[rendition["format"]])
+    data = await backend.store.get(rendition["key"])
+    headers["Content-Type"] = CONTENT_TYPES[rendition["format"]]
+    is_same = request.headers.get("if-range", etag) == etag
+    return _serve(data, headers, request.headers.get("range", "") if is_same else "")
 
 
 async def _url_elsewhere(key: str, backend: Backend) -> str | None:
     return f"{backend.public_url}/{key}" if backend.public_url else await backend.store.url(key)
+
+
+def _serve(data: bytes, headers: dict[str, str], wanted: str) -> Response:
+    """Answer with the picture, or the part of it that is wanted."""
+    part = read_range(wanted, len(data))
+    if part is None:
+        return Response(data, headers=headers | {"Accept-Ranges": "bytes"})
+    if not part:
+        size = {"Content-Range": f"bytes */{len(data)}"}
+        raise HTTPException(416, f"The picture has {len(data)} bytes, and none of those.", size)
+    place = {"Content-Range": f"bytes {part[0]}-{part[-1]}/{len(data)}"}
+    return Response(data[part.start : part.stop], 206, headers | place)
 
 
 def _choose(row: Any, name: str, accept: str) -> dict[str, Any]:  # noqa: ANN401 - a row

@@ -27,6 +27,7 @@ MEANINGS: Final = {
     404: "There is no such thing.",
     409: "The thing is not in the state that this needs.",
     413: "The body is too long.",
+    416: "The picture has no such part.",
     422: "Some fields are not right; `errors` names them.",
     503: "The database or the store does not answer; try again after `Retry-After` seconds.",
 }
