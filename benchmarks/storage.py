@@ -2,8 +2,8 @@
 What does our store cost on top of the library, and our server on top of the file?
 
 Uploads: the same files go to one S3 server through `S3Store.put` and through obstore alone, as many at once.
-Pictures: `packshot api` and nginx hand out the same file on as many connections; ours looks up in PostgreSQL
-which file it is, nginx knows it by its name. Without nginx on this machine that figure is not measured.
+Pictures: `packshot serve` and nginx hand out the same file on as many connections; ours looks up in
+PostgreSQL which file it is, nginx knows it by its name. Without nginx on this machine that figure is not measured.
 """
 
 import asyncio
@@ -71,7 +71,7 @@ async def _measure_uploads(folder: Path) -> Result:
 
 
 def _our_upload(server: S3) -> Upload:
-    store = S3Store(server.url, {})
+    store = S3Store(server.url, ENVIRONMENT)
     return lambda key, file: store.put(key, file, "image/avif")
 
 

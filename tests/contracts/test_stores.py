@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from servers.s3 import ENVIRONMENT
 
 from packshot.errors import ConfigError, NotFound, ServiceUnavailable
 from packshot.stores import Store, open_store
@@ -49,13 +50,13 @@ def address(request: pytest.FixtureRequest, tmp_path: Path, aws_keys: None) -> C
 
 @pytest.fixture(params=STORES)
 def store(request: pytest.FixtureRequest, address: Callable[[str, str], str]) -> Store:
-    return open_store(address(request.param, STORES[request.param]))
+    return open_store(address(request.param, STORES[request.param]), ENVIRONMENT)
 
 
 @pytest.fixture(params=BROKEN_STORES)
 def broken_store(request: pytest.FixtureRequest, address: Callable[[str, str], str], secret: Path) -> Store:
     assert secret.exists()
-    return open_store(address(request.param, BROKEN_STORES[request.param]))
+    return open_store(address(request.param, BROKEN_STORES[request.param]), ENVIRONMENT)
 
 
 def a_file(folder: Path, data: bytes) -> Path:

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 from servers.faulty_http import Fault, FaultyHttp
-from servers.s3 import S3
+from servers.s3 import ENVIRONMENT, S3
 from tests.rows import a_product, a_source, claimed, finish, image_ids, keys_of
 
 from packshot.database import Database
@@ -34,7 +34,7 @@ async def origin(store: Store, tmp_path: Path) -> Store:
 
 @pytest.fixture
 def target(s3: S3) -> Store:
-    return open_store(s3.url.replace("/pictures", f"/{uuid4().hex}"))
+    return open_store(s3.url.replace("/pictures", f"/{uuid4().hex}"), ENVIRONMENT)
 
 
 async def move(origin: Store, target: Store) -> Load:
@@ -98,7 +98,9 @@ async def test_what_is_not_ours_stays_where_it_is(origin: Store, target: Store, 
 
 async def test_a_store_that_gives_up_ends_the_move_and_the_next_one_goes_on(origin: Store, s3: S3) -> None:
     async with FaultyHttp(s3.port) as proxy:
-        target = S3Store(s3.url_at(proxy.port).replace("/pictures", f"/{uuid4().hex}"), {}, seconds=1)
+        target = S3Store(
+            s3.url_at(proxy.port).replace("/pictures", f"/{uuid4().hex}"), ENVIRONMENT, seconds=1
+        )
         proxy.fail(Fault.FORBIDDEN)
         with pytest.raises(ServiceUnavailable, match="403"):
             await move(origin, target)
@@ -118,7 +120,7 @@ class Forgetful(S3Store):
 
 
 async def test_a_file_that_arrived_otherwise_is_noticed(origin: Store, s3: S3) -> None:
-    target = Forgetful(s3.url.replace("/pictures", f"/{uuid4().hex}"), {})
+    target = Forgetful(s3.url.replace("/pictures", f"/{uuid4().hex}"), ENVIRONMENT)
 
     with pytest.raises(ServiceUnavailable, match="not what was written"):
         await move(origin, target)

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from servers.faulty_http import LEAKED, Fault, FaultyHttp
 from servers.process import find_ports
-from servers.s3 import BUCKET, KEY_ID, S3, SECRET
+from servers.s3 import BUCKET, ENVIRONMENT, KEY_ID, S3, SECRET
 
 from packshot.errors import ConfigError, NotFound, ServiceUnavailable
 from packshot.stores import open_store
@@ -33,7 +33,7 @@ async def proxy(s3: S3) -> AsyncIterator[FaultyHttp]:
 @pytest.fixture
 def store(s3: S3, proxy: FaultyHttp) -> S3Store:
     """A store of this test alone behind the proxy, where a second is a long time."""
-    return S3Store(at(s3, proxy.port), {}, seconds=1)
+    return S3Store(at(s3, proxy.port), ENVIRONMENT, seconds=1)
 
 
 @pytest.fixture
@@ -57,11 +57,11 @@ async def test_a_file_knows_its_type_and_may_be_kept_for_ever(store: S3Store, fi
 
 
 async def test_a_location_is_an_address_without_options(s3: S3) -> None:
-    assert open_store(s3.url).location(KEY) == f"s3://{BUCKET}/pictures/{KEY}"
+    assert open_store(s3.url, ENVIRONMENT).location(KEY) == f"s3://{BUCKET}/pictures/{KEY}"
 
 
 async def test_a_prefix_is_a_folder_in_the_bucket(s3: S3, file: Path) -> None:
-    await open_store(s3.url).put(KEY, file, "image/avif")
+    await open_store(s3.url, ENVIRONMENT).put(KEY, file, "image/avif")
 
     assert (s3.bucket / "pictures" / KEY).read_bytes() == b"picture"
 
@@ -143,16 +143,29 @@ async def test_an_error_names_the_store_and_what_it_said(store: S3Store, proxy: 
 
 
 async def test_a_name_that_nobody_knows_is_an_error_with_its_reason() -> None:
-    store = S3Store("s3://shop?endpoint=http://s3.invalid", {}, seconds=3)
+    store = S3Store("s3://shop?endpoint=http://s3.invalid", ENVIRONMENT, seconds=3)
 
     with pytest.raises(ServiceUnavailable, match="failed to lookup"):
         await store.get(KEY)
 
 
 async def test_a_server_that_is_down_is_an_error_with_its_reason() -> None:
-    store = S3Store(f"s3://shop?endpoint=http://127.0.0.1:{find_ports(1)[0]}", {}, seconds=3)
+    store = S3Store(f"s3://shop?endpoint=http://127.0.0.1:{find_ports(1)[0]}", ENVIRONMENT, seconds=3)
 
     with pytest.raises(ServiceUnavailable, match="Connection refused"):
+        await store.get(KEY)
+
+
+async def test_without_any_keys_the_error_says_where_they_were_looked_for(
+    s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_METADATA_ENDPOINT", f"http://127.0.0.1:{find_ports(1)[0]}")
+    nowhere = dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), str(tmp_path / "missing"))
+    store = S3Store(s3.url, nowhere, seconds=3)
+
+    with pytest.raises(ServiceUnavailable, match="no keys in the environment or a profile"):
         await store.get(KEY)
 
 
@@ -161,7 +174,7 @@ async def test_no_error_says_a_key_not_even_to_the_log(
 ) -> None:
     proxy.fail(Fault.FORBIDDEN)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another-secret")
-    stranger = S3Store(s3.url, {})
+    stranger = S3Store(s3.url, ENVIRONMENT)
 
     for wrong in (store, stranger):
         with pytest.raises(ServiceUnavailable) as caught:
@@ -187,7 +200,7 @@ async def test_an_address_that_is_refused_is_not_repeated(url: str) -> None:
 
 
 async def test_a_bucket_may_be_a_part_of_the_host(proxy: FaultyHttp) -> None:
-    store = S3Store(f"s3://shop/a?path_style=false&endpoint=http://localhost:{proxy.port}", {})
+    store = S3Store(f"s3://shop/a?path_style=false&endpoint=http://localhost:{proxy.port}", ENVIRONMENT)
 
     assert (await store.url(KEY)).startswith(f"http://shop.localhost:{proxy.port}/a/{KEY}?")
 
@@ -198,7 +211,7 @@ async def test_an_endpoint_and_a_region_may_come_from_the_environment(
     environment = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{s3.port}", "AWS_REGION": "eu-central-1"}
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    store = S3Store(f"s3://{BUCKET}/{uuid4().hex}", environment)
+    store = S3Store(f"s3://{BUCKET}/{uuid4().hex}", {**ENVIRONMENT, **environment})
 
     await store.put(KEY, file, "image/avif")
 

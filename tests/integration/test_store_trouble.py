@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 from servers.faulty_http import Fault, FaultyHttp
-from servers.s3 import S3
+from servers.s3 import ENVIRONMENT, S3
 from tests.kitchen import MakePipeline, download
 from tests.rows import an_image, claimed, move_time, state_of
 
@@ -32,7 +32,7 @@ async def proxy(s3: S3) -> AsyncIterator[FaultyHttp]:
 
 @pytest.fixture
 def bucket(s3: S3, proxy: FaultyHttp) -> S3Store:
-    return S3Store(s3.url_at(proxy.port).replace("/pictures", f"/{uuid4().hex}"), {}, seconds=0.5)
+    return S3Store(s3.url_at(proxy.port).replace("/pictures", f"/{uuid4().hex}"), ENVIRONMENT, seconds=0.5)
 
 
 @pytest.mark.parametrize("fault", [fault for fault in Fault if fault is not Fault.TORN])

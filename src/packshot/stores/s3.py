@@ -42,6 +42,7 @@ REASON: Final = re.compile(
     r"status code: (\d{3} [A-Z][A-Za-z ]+)|<Code>(\w+)</Code>"
     r"|(?:message|error): \"([\w ,.:'()-]+)\"|(TimedOut)"
 )
+ROLE_ASKED: Final = re.compile(r"/latest/(?:api/token|meta-data)")  # who knows nothing else asks the machine
 NO_BUCKET: Final = re.compile("NoSuchBucket|ContainerNotFound|bucket does not exist")
 
 
@@ -118,6 +119,8 @@ class S3Store:
 
 def _reason(error: Exception) -> str:
     """Say what went wrong in words without secrets; the library's own are long and repeat everything."""
+    if ROLE_ASKED.search(str(error)):
+        return "there are no keys in the environment or a profile, and this machine has no role"
     found = ["".join(groups).strip() for groups in REASON.findall(str(error))]
     return ", ".join(dict.fromkeys(found)) or "the connection failed"
 
