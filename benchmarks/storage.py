@@ -2,8 +2,8 @@
 What does our store cost on top of the library, and our server on top of the file?
 
 Uploads: the same files go to one S3 server through `S3Store.put` and through obstore alone, as many at once.
-Pictures: `packshot serve` and nginx hand out the same file on as many connections; ours looks up in
-PostgreSQL which file it is, nginx knows it by its name. Without nginx on this machine that figure is not measured.
+Pictures: `packshot serve` and nginx hand out the same file on as many connections. Ours asks PostgreSQL which
+file it is, nginx knows it by its name. Without nginx on this machine that figure is not measured.
 """
 
 import asyncio
