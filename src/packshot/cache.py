@@ -2,7 +2,8 @@
 Redis, for what may be lost at any time: finished answers, and who visits which source (`politeness`).
 
 Without Redis everything still works, so nobody waits for it. A question has a limit of milliseconds. After
-one that failed nobody asks, until one task of ours finds that Redis answers in good time again.
+three late answers, or at once when the connection breaks, nobody asks any more, until one task of ours
+finds that Redis answers in good time again.
 
 Nothing is ever taken out of the cache. An entry carries the version of what it shows, and whoever reads it
 has asked PostgreSQL for the version before. There is no way to keep an old answer alive.
@@ -11,13 +12,12 @@ has asked PostgreSQL for the version before. There is no way to keep an old answ
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
-from redis.asyncio import ConnectionPool
-from redis.asyncio import Redis as Client
+from redis.asyncio.connection import Connection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
@@ -30,12 +30,21 @@ log = logging.getLogger(__name__)
 Command = tuple[str | bytes | float, ...]
 
 ANSWER_SECONDS: Final = 0.01
+LATE_IN_A_ROW: Final = 3  # and Redis is away; where the cores are busy, one late answer says nothing
 CONNECT_SECONDS: Final = 1
 PAUSE_SECONDS: Final = 1  # between two looks at a Redis that is away
 MOST_AT_ONCE: Final = 16  # more of them, with large answers, would be late only because they are many
 TURNS: Final = 3  # of the event loop, from bytes that have come to the task that waits for them
 ENTRY_SECONDS: Final = 86_400
 
+QUIET: Final[Mapping[str, Any]] = {  # sends nothing of its own, and the limits are ours
+    "socket_timeout": None,
+    "socket_connect_timeout": None,
+    "retry": Retry(NoBackoff(), 0),
+    "protocol": 2,
+    "driver_info": None,
+    "maint_notifications_config": MaintNotificationsConfig(enabled=False),
+}
 PROBE: Final = ("SET", "packshot:probe", "1", "EX", "1")  # what is full, or a replica, refuses to write
 PATH: Final = re.compile(r"(?:/\d*)?")
 WRONG_URL: Final = (
@@ -47,15 +56,17 @@ WRONG_URL: Final = (
 class Redis:
     """A line to Redis that says None rather than keep anybody waiting.
 
-    It has one connection. While questions are on their way, others gather and go together next: under load
-    that costs a fraction, and nobody's patience is used up by a queue of our own.
+    It has one connection, and none of the client around it, which takes longer than Redis does. While
+    questions are on their way, others gather and go together next: under load that costs a fraction, and
+    nobody's patience is used up by a queue of our own.
     """
 
-    def __init__(self, client: Client, seconds: float) -> None:
-        self._client = client
+    def __init__(self, connection: Connection, seconds: float) -> None:
+        self._connection = connection
         self._seconds = seconds
         self._is_there = False
         self._is_known_to_be_away = False
+        self._late_in_a_row = 0
         self._waiting: list[tuple[Command, asyncio.Future[Any]]] = []
         self._somebody_waits = asyncio.Event()
 
@@ -66,8 +77,7 @@ class Redis:
 
         `seconds` is the limit for each exchange.
         """
-        client = Client.from_pool(_pool(url))
-        redis = cls(client, seconds)
+        redis = cls(_connection(url), seconds)
         await redis._look()
         carrying = asyncio.create_task(redis._carry())
         try:
@@ -75,7 +85,7 @@ class Redis:
         finally:
             carrying.cancel()
             await asyncio.wait([carrying])
-            await client.aclose()
+            await redis._connection.disconnect()
 
     async def ask(self, *command: str | bytes | float) -> Any:  # noqa: ANN401 - each command has its own
         """Return the answer to a command, or None if Redis is away, refuses, or takes too long."""
@@ -108,16 +118,15 @@ class Redis:
         try:
             answers = await _within(self._seconds, self._send([command for command, _ in batch]))
         except (RedisError, OSError) as error:
-            self._lose(error)
+            await self._fail(error)
+        else:
+            self._late_in_a_row = 0
         finally:
             _tell(batch, answers)
 
     async def _send(self, commands: Sequence[Command]) -> Sequence[Any]:
-        async with self._client.pipeline(transaction=False) as pipeline:
-            for command in commands:
-                pipeline.execute_command(*command)
-            answers: Sequence[Any] = await pipeline.execute()
-        return answers
+        await self._connection.send_packed_command(self._connection.pack_commands(commands))
+        return [await self._connection.read_response() for _ in commands]
 
     async def _look(self) -> None:
         """Connect, which may take its time, and see whether an answer comes in time."""
@@ -125,16 +134,23 @@ class Redis:
             await _within(CONNECT_SECONDS, self._send([PROBE]))
             await _within(self._seconds, self._send([PROBE]))
         except (RedisError, OSError) as error:
-            self._lose(error)
+            await self._fail(error)
             return
         if self._is_known_to_be_away:
             log.info("Redis is back")
         self._is_known_to_be_away = False
+        self._late_in_a_row = 0
         self._is_there = True
 
-    def _lose(self, error: Exception) -> None:
+    async def _fail(self, error: Exception) -> None:
+        """End the connection, because a late answer must not meet the next question; maybe give up."""
+        await self._connection.disconnect(nowait=True)
+        self._late_in_a_row += 1
+        if not isinstance(error, TimeoutError) or self._late_in_a_row >= LATE_IN_A_ROW or not self._is_there:
+            self._lose(str(error) or f"No answer for {self._seconds} s")
+
+    def _lose(self, reason: str) -> None:
         if not self._is_known_to_be_away:
-            reason = str(error) or f"No answer for {self._seconds} s"
             log.warning("Redis is away; going on without", extra={"reason": reason})
         self._is_known_to_be_away = True
         self._hang_up()
@@ -180,9 +196,8 @@ async def _within(seconds: float, reply: Awaitable[Any]) -> Any:  # noqa: ANN401
             return task.result()
         raise TimeoutError
     finally:
-        if task.cancel():  # this ends the connection: a late answer must not meet the next question
-            with suppress(RedisError, OSError, asyncio.CancelledError):
-                await task
+        if task.cancel():
+            await asyncio.wait([task])  # and not for its result: that would swallow our own cancellation
 
 
 def _tell(batch: Sequence[tuple[Command, "asyncio.Future[Any]"]], answers: Sequence[Any]) -> None:
@@ -191,21 +206,12 @@ def _tell(batch: Sequence[tuple[Command, "asyncio.Future[Any]"]], answers: Seque
             future.set_result(answer)
 
 
-def _pool(url: str) -> ConnectionPool:
+def _connection(url: str) -> Connection:
     try:
         parts = urlsplit(url)
         if parts.scheme not in ("redis", "rediss") or not parts.hostname or not PATH.fullmatch(parts.path):
             raise ConfigError(WRONG_URL)
-        pool = ConnectionPool.from_url(
-            url,
-            socket_timeout=CONNECT_SECONDS,
-            socket_connect_timeout=CONNECT_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-            protocol=2,  # no greetings: a connection costs no round trip more than it must
-            driver_info=None,
-            maint_notifications_config=MaintNotificationsConfig(enabled=False),
-        )
-        pool.connection_class(**pool.connection_kwargs)  # complains of options that there are not
+        options: dict[str, Any] = {"connection_class": Connection, **parse_url(url)}
+        return options.pop("connection_class")(**QUIET, **options)  # type: ignore[no-any-return]
     except (TypeError, ValueError) as error:
         raise ConfigError(WRONG_URL) from error
-    return pool

@@ -64,7 +64,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 async def lines(redis: Server) -> AsyncIterator[list[Redis]]:
     """What two workers have."""
     async with AsyncExitStack() as stack:
-        yield [await stack.enter_async_context(Redis.open(redis.url, seconds=1)) for _ in range(2)]
+        yield [await stack.enter_async_context(Redis.open(redis.url, seconds=0.5)) for _ in range(2)]
 
 
 def manners(redis: Redis | None = None, *, longest_seconds: float = 30, **limits: int) -> Manners:
