@@ -1,5 +1,5 @@
 #!/bin/sh
-# Fetches what servers/ runs: RabbitMQ and Java for the machine, Kafka's jars into .venv. Root on Debian gets
+# Fetches what servers/ runs: RabbitMQ, Redis and Java for the machine, Kafka's jars into .venv. Root on Debian gets
 # them installed, everybody else is told what to install. It never fails, because only the tests know what a
 # missing server means; without the stamp that it leaves when all is there, make asks again next time.
 set -u
@@ -12,6 +12,7 @@ has() {
 
 missing_packages() {
     has rabbitmq-server && has epmd || printf ' rabbitmq-server'
+    has redis-server || printf ' redis-server'
     has java || printf ' default-jre-headless'
     has mvn || printf ' maven'
 }
@@ -26,7 +27,10 @@ without_services() {
         chmod +x $policy
     fi
     "$@" || return
-    ! command -v systemctl >/dev/null || systemctl disable --quiet rabbitmq-server
+    command -v systemctl >/dev/null || return 0
+    for package; do
+        case $package in *-server) systemctl disable --quiet "$package" ;; esac
+    done
 }
 
 apt_install() {
