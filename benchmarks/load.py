@@ -15,6 +15,7 @@ from time import perf_counter
 from typing import Any, Final, cast
 
 LENGTH: Final = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
+FINE: Final = (b"HTTP/1.1 2", b"HTTP/1.1 304")
 CHUNK_BYTES: Final = 65_536
 SILENCE_SECONDS: Final = 10
 
@@ -36,10 +37,10 @@ class Line:
         data = self._connection.recv(CHUNK_BYTES)
         self._heard += data
         head, found, body = self._heard.partition(b"\r\n\r\n")
-        if not data or (found and not head.startswith(b"HTTP/1.1 2")):
+        if not data or (found and not head.startswith(FINE)):
             raise ConnectionError(f"The API refuses: {self._heard[:500]!r}")
         length = LENGTH.search(head)
-        if not found or length is None or len(body) < int(length[1]):
+        if not found or len(body) < (int(length[1]) if length else 0):
             return False
         self._heard = b""
         self._connection.sendall(self._request)
@@ -66,3 +67,9 @@ def post(path: str, body: Mapping[str, Any]) -> bytes:
     content = json.dumps(body).encode()
     head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(content)}\r\n\r\n"
     return head.encode() + content
+
+
+def get(path: str, if_none_match: str = "") -> bytes:
+    """Return a request that leaves the connection open."""
+    condition = f"If-None-Match: {if_none_match}\r\n" if if_none_match else ""
+    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{condition}\r\n".encode()

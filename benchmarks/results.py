@@ -62,7 +62,9 @@ class Result:
         return self.question, figure, f"{self.required} {self.unit}".rstrip(), met, self.detail
 
 
-def ratio(question: str, rounds: Sequence[tuple[float, float]], unit: str, required: AtLeast) -> Result:
+def ratio(
+    question: str, rounds: Sequence[tuple[float, float]], unit: str, required: AtLeast | None
+) -> Result:
     """Sum up rounds of (ours, theirs), in `unit` per second: the median of the ratios of each round."""
     ratios = [ours / theirs for ours, theirs in rounds]
     ours, theirs = (median(side) for side in zip(*rounds, strict=True))
