@@ -13,8 +13,7 @@ from chaos.system import System
 class Fault:
     """One way to break things. `strike` is given the number of its turn, breaks one thing and mends it.
 
-    With `pause_seconds` the next turn comes after so long, recovered or not; without, when all is well. What
-    takes long to recover need not be waited for in the short run: the next faults go on meanwhile.
+    With `pause_seconds` the next turn comes after so long, recovered or not; without, when all is well.
     """
 
     act: str
@@ -23,15 +22,12 @@ class Fault:
     times_in_short: int
     strike: Callable[[System, int], Awaitable[Incident]]
     pause_seconds: float | None = None
-    takes_long: bool = False
 
 
 FAULTS: Final = (
-    Fault("rabbitmq", "queue purged or deleted", 5, 1, message_faults.empty_queue, takes_long=True),
-    Fault(
-        "rabbitmq", "worker frozen past its lease", 20, 1, worker_faults.stop_past_the_lease, takes_long=True
-    ),
-    Fault("rabbitmq", "worker kill -9", 200, 10, worker_faults.kill, pause_seconds=2),
+    Fault("rabbitmq", "queue purged or deleted", 5, 1, message_faults.empty_queue),
+    Fault("rabbitmq", "worker frozen past its lease", 20, 1, worker_faults.stop_past_the_lease),
+    Fault("rabbitmq", "worker kill -9", 200, 10, worker_faults.kill, pause_seconds=1),
     Fault("rabbitmq", "RabbitMQ restart, kill -9, freeze", 10, 1, server_faults.trouble_rabbitmq),
     Fault("rabbitmq", "PostgreSQL immediate restart", 10, 1, server_faults.restart_postgresql),
     Fault("rabbitmq", "PostgreSQL connections terminated", 50, 2, server_faults.terminate_connections),
