@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m chaos", description="Break Packshot, and check the books."
     )
-    parser.add_argument("--short", action="store_true", help="a few faults of each kind, two minutes")
+    parser.add_argument("--short", action="store_true", help="a few faults of each kind, three minutes")
     parser.add_argument("--act", choices=ACTS, help="one broker only")
     parser.add_argument("--only", metavar="FAULT", help="faults whose name contains this")
     parser.add_argument("--times", type=int, metavar="N", help="each fault so often at most")

@@ -60,10 +60,9 @@ async def _strike_all(system: System, faults: Sequence[Fault], options: Options)
                 incident = await fault.strike(system, turn)
                 watch = tasks.create_task(_watch(system, fault, turn, incident))
                 watches.append(watch)
-                if fault.pause_seconds is not None:
-                    await asyncio.sleep(fault.pause_seconds)
-                else:
+                if not fault.may_overlap:
                     await watch
+                await asyncio.sleep(fault.pause_seconds)
     return [watch.result() for watch in watches]
 
 
