@@ -8,7 +8,7 @@ message that comes twice. A topic that is missing is made; one that exists is ta
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Final
@@ -27,7 +27,9 @@ log = logging.getLogger(__name__)
 
 SESSION_MILLISECONDS: Final = 6_000  # a worker that is gone keeps its partitions so long; the least allowed
 HEARTBEAT_MILLISECONDS: Final = 1_500
+METADATA_MILLISECONDS: Final = 10_000  # how late we see that the topic was made anew
 COMMIT_SECONDS: Final = 0.1
+COMMIT_LIMIT_SECONDS: Final = CONFIRM_SECONDS + 1  # aiokafka tries for ever; a single request ends before
 REPLICAS: Final = 3  # of a topic that we make, if there are so many brokers
 
 
@@ -85,7 +87,7 @@ class KafkaLine:
         self._connection = {
             **address.connection(),
             "request_timeout_ms": 1000 * CONFIRM_SECONDS,
-            "metadata_max_age_ms": 10_000,  # how late we see that the topic was made anew
+            "metadata_max_age_ms": METADATA_MILLISECONDS,
         }
         self._leaving: set[asyncio.Task[None]] = set()
 
@@ -103,7 +105,7 @@ class KafkaLine:
             await producer.start()
             yield publish
         finally:
-            await self._leave(producer)
+            await self._behind_our_back(producer.stop())
 
     @asynccontextmanager
     async def taking(self) -> AsyncIterator[AsyncIterator[KafkaParcel]]:
@@ -124,8 +126,7 @@ class KafkaLine:
             await consumer.start()
             yield _parcels(consumer, offsets)
         finally:
-            committing.cancel()
-            await self._leave(consumer)
+            await self._behind_our_back(_leave(consumer, offsets, committing))
 
     async def _make_topic(self) -> None:
         admin = AIOKafkaAdminClient(**self._connection)
@@ -142,9 +143,9 @@ class KafkaLine:
         finally:
             await admin.close()
 
-    async def _leave(self, client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
-        """Close a client, behind our back if it takes long: it waits for brokers that may be gone."""
-        leaving = asyncio.create_task(client.stop())
+    async def _behind_our_back(self, end: Coroutine[None, None, None]) -> None:
+        """Wait a little for the end of a client, which waits for brokers that may be gone."""
+        leaving = asyncio.create_task(end)
         self._leaving.add(leaving)
         leaving.add_done_callback(self._leaving.discard)
         await asyncio.wait([leaving], timeout=CLOSE_SECONDS / 2)
@@ -183,8 +184,15 @@ async def _commit_regularly(consumer: AIOKafkaConsumer, offsets: Offsets) -> Non
 
 async def _commit(consumer: AIOKafkaConsumer, offsets: Offsets) -> None:
     with suppress(KafkaError, OSError):  # the next one covers it, or the next owner repeats
-        if wanted := offsets.committable():
-            await consumer.commit(wanted)
+        async with asyncio.timeout(COMMIT_LIMIT_SECONDS):
+            if wanted := offsets.committable():
+                await consumer.commit(wanted)
+
+
+async def _leave(consumer: AIOKafkaConsumer, offsets: Offsets, committing: "asyncio.Task[None]") -> None:
+    await _commit(consumer, offsets)  # after the one in flight, which would fail unheard if it were cancelled
+    committing.cancel()
+    await consumer.stop()
 
 
 def _key(hint: Hint) -> bytes | None:
