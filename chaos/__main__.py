@@ -12,6 +12,7 @@ from servers import ServerMissing
 from chaos.acts import Options, Outcome, play
 from chaos.faults import ACTS, FAULTS, Fault
 from chaos.report import failures, table
+from chaos.system import require_broker
 
 
 def main() -> int:
@@ -38,6 +39,8 @@ async def _play(faults: Sequence[Fault], options: Options) -> list[Outcome]:
     assert task
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)  # what runs is cleaned up then
     acts = dict.fromkeys(fault.act for fault in faults)
+    for act in acts:
+        require_broker(act)
     return [await play(act, [fault for fault in faults if fault.act == act], options) for act in acts]
 
 

@@ -102,11 +102,11 @@ class Member:
         self._may_run.set()
 
     def freeze(self) -> None:
-        """Stop the process and its children in their tracks, as a machine does that hangs."""
+        """Stop the process in its tracks, as one that hangs."""
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let them go on."""
+        """Let it go on."""
         self._signal(signal.SIGCONT)
 
     def _running(self) -> Process:
