@@ -86,7 +86,9 @@ async def _run_parts(
         server.should_exit = True
         if consumer:
             consumer.stop()
-        for broker in {app.broker, app.local}:
+        for broker in dict.fromkeys(
+            (app.local, app.broker)
+        ):  # else the sweeper goes the short way into our end
             await broker.close()
         await asyncio.wait(parts, timeout=app.settings.shutdown_seconds)
         for task in (*parts, sweeping):
