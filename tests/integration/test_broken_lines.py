@@ -129,3 +129,20 @@ async def test_a_doubted_line_that_hangs_is_opened_anew(monkeypatch: pytest.Monk
         await taken.has(7)
 
     await broker.close()
+
+
+async def a_letter_and_a_bug() -> AsyncIterator[Letter]:
+    yield Letter(1)
+    raise ZeroDivisionError
+
+
+async def test_a_bug_of_the_library_is_worth_a_traceback_and_a_new_connection(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    broker = RemoteBroker(BrokenLine(a_letter_and_a_bug, one_letter), print)
+
+    async with taking(broker, done=False) as taken:
+        await taken.has(1, 7)
+
+    assert [(line.message, bool(line.exc_info)) for line in caplog.records] == [("broker failed", True)]
+    await broker.close()

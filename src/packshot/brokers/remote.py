@@ -217,12 +217,14 @@ class Reports:
 
     @contextmanager
     def trouble(self, kinds: tuple[type[Exception], ...]) -> Iterator[None]:
-        """Survive the block's troubles."""
+        """Survive the block's troubles, and a bug too: the next connection may be spared it."""
         try:
             with _own_cancellation_only():
                 yield
         except kinds as error:
             self.broken(repr(error))
+        except Exception:
+            log.exception("broker failed", extra={"what": self._what})
 
 
 @asynccontextmanager
