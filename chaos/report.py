@@ -1,6 +1,7 @@
 """The table, and what was missed. Pure."""
 
 import math
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from statistics import median
 from typing import Final
@@ -72,7 +73,7 @@ def _row(fault: str, recoveries: Collection[Recovery], offences: Collection[Offe
 def _totals(outcomes: Sequence[Outcome]) -> str:
     verdicts = [outcome.verdict for outcome in outcomes]
     attempts = sum(offence.kind == "attempt" for verdict in verdicts for offence in verdict.offences)
-    failed = {code: n for verdict in verdicts for code, n in verdict.failed.items()}
+    failed = dict(sum((verdict.failed for verdict in verdicts), Counter[str]()))
     products, images = sum(v.products for v in verdicts), sum(v.images for v in verdicts)
     lives = {figure: max(v.lives[figure] for v in verdicts) for figure in ("median", "most", "longest")}
     return (
