@@ -86,9 +86,8 @@ async def _run_parts(
         server.should_exit = True
         if consumer:
             consumer.stop()
-        for broker in dict.fromkeys(
-            (app.local, app.broker)
-        ):  # else the sweeper goes the short way into our end
+        # The local queue first: else the sweeper, missing the broker, goes the short way into our end.
+        for broker in dict.fromkeys((app.local, app.broker)):
             await broker.close()
         await asyncio.wait(parts, timeout=app.settings.shutdown_seconds)
         for task in (*parts, sweeping):
