@@ -13,7 +13,8 @@ from typing import Final
 from fastapi import FastAPI
 
 from packshot.backlog import Backlog
-from packshot.brokers import Broker, open_broker
+from packshot.brokers import Broker, open_broker, open_local
+from packshot.brokers.memory import MemoryBroker
 from packshot.collector import Collector
 from packshot.compress import Compressor
 from packshot.consumer import Consumer
@@ -51,7 +52,7 @@ class App:
     workers: Workers
     store: Store
     broker: Broker
-    local: Broker
+    local: MemoryBroker
     collector: Collector
     producer: Producer
     sweeper: Sweeper
@@ -86,7 +87,7 @@ def _build(settings: Settings, folder: Path | None, database: Database, desk: De
     backlog = Backlog(database)
     workers = Workers(database)
     store = open_store(settings.store_dir_url)
-    local = open_broker(LOCAL, settings.workers, desk.count)
+    local = open_local(settings.workers)
     broker = (
         local
         if settings.broker_url == LOCAL

@@ -97,6 +97,7 @@ async def _run_parts(
 async def _leave(app: App) -> None:
     with contextlib.suppress(ServiceUnavailable):  # then the others will miss us
         await app.images.release_held()
+        await app.backlog.unpublish(app.local.left)
         await app.workers.forget([app.desk.worker.worker_id])
 
 
