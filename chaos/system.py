@@ -73,6 +73,7 @@ async def running(act: str, chance: Random, logs: Path | None) -> AsyncIterator[
         supplying(folder, chance) as supplier,
         aiohttp.ClientSession() as http,
     ):
+        (logs or folder).mkdir(parents=True, exist_ok=True)
         books, hall = Books(postgresql.url), Hall(folder, logs or folder, cable.url, broker.url)
         await hall.migrate()
         await books.open()
