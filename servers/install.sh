@@ -26,7 +26,8 @@ without_services() {
         chmod +x $policy
     fi
     "$@" || return
-    ! command -v systemctl >/dev/null || systemctl disable --quiet rabbitmq-server
+    case $packages in *rabbitmq-server*) systemctl disable --quiet rabbitmq-server 2>/dev/null ;; esac
+    return 0
 }
 
 apt_install() {

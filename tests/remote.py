@@ -71,7 +71,7 @@ class Words(logging.Handler):
 @contextmanager
 def listening() -> Iterator[Words]:
     """Listen to what brokers log, for the length of the block."""
-    words, brokers = Words(), logging.getLogger("packshot.brokers.remote")
+    words, brokers = Words(), logging.getLogger("packshot.brokers")
     brokers.addHandler(words)
     try:
         yield words

@@ -1,7 +1,7 @@
 """
 The composition root: the one place that knows the concrete rooms, and in which order they open.
 
-Everything opens in reading order and closes in reverse.
+Everything opens in reading order and closes in reverse; the brokers, which end the work, close first of all.
 """
 
 from collections.abc import AsyncIterator

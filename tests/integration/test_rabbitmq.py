@@ -149,7 +149,7 @@ async def test_a_purged_queue_goes_on(url: str, name: str) -> None:
 async def test_a_taker_whose_line_is_frozen_notices_by_the_heartbeat(
     rabbitmq: RabbitMQ, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remote, "CONNECT_SECONDS", 1)
+    monkeypatch.setattr("packshot.brokers.line.CONNECT_SECONDS", 1)
     async with (
         Cable(rabbitmq.url) as cable,
         opened(queue_of_ones_own(f"{cable.url}?heartbeat=1")) as broker,
@@ -170,7 +170,7 @@ async def test_a_frozen_line_refuses_and_is_used_again_after(
     rabbitmq: RabbitMQ, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(remote, "CONFIRM_SECONDS", 0.3)
-    monkeypatch.setattr(remote, "CLOSE_SECONDS", 0.3)
+    monkeypatch.setattr("packshot.brokers.line.CLOSE_SECONDS", 0.3)
     async with Cable(rabbitmq.url) as cable, opened(queue_of_ones_own(cable.url)) as broker:
         await connected(broker)
         cable.freeze()
