@@ -6,7 +6,7 @@ Before the first fault each picture is made once in peace; that is what all othe
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,7 +35,7 @@ class Outcome:
 class Options:
     """How an act is played."""
 
-    short: bool
+    times: Callable[[Fault], int]
     seed: int
     logs: Path | None
 
@@ -56,14 +56,13 @@ async def _strike_all(system: System, faults: Sequence[Fault], options: Options)
     async with asyncio.TaskGroup() as tasks:
         watches = []
         for fault in faults:
-            for turn in range(fault.times_in_short if options.short else fault.times):
+            for turn in range(options.times(fault)):
                 incident = await fault.strike(system, turn)
                 watch = tasks.create_task(_watch(system, fault, turn, incident))
                 watches.append(watch)
-                if fault.pause_seconds is not None:
-                    await asyncio.sleep(fault.pause_seconds)
-                elif not (options.short and fault.takes_long):
+                if not fault.may_overlap:
                     await watch
+                await asyncio.sleep(fault.pause_seconds)
     return [watch.result() for watch in watches]
 
 

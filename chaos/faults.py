@@ -13,8 +13,8 @@ from chaos.system import System
 class Fault:
     """One way to break things. `strike` is given the number of its turn, breaks one thing and mends it.
 
-    With `pause_seconds` the next turn comes after so long, recovered or not; without, when all is well. What
-    takes long to recover need not be waited for in the short run: the next faults go on meanwhile.
+    The next turn comes when all images have recovered, or at once if turns may overlap; in any case after a
+    pause, in which connections are made again: the next fault shall find everything in use.
     """
 
     act: str
@@ -22,24 +22,29 @@ class Fault:
     times: int
     times_in_short: int
     strike: Callable[[System, int], Awaitable[Incident]]
-    pause_seconds: float | None = None
-    takes_long: bool = False
+    pause_seconds: float = 2
+    may_overlap: bool = False
 
 
 FAULTS: Final = (
-    Fault("rabbitmq", "queue purged or deleted", 5, 1, message_faults.empty_queue, takes_long=True),
+    Fault("rabbitmq", "queue purged or deleted", 5, 1, message_faults.empty_queue, pause_seconds=6),
+    Fault("rabbitmq", "worker frozen past its lease", 20, 1, worker_faults.stop_past_the_lease),
+    Fault("rabbitmq", "worker kill -9", 200, 10, worker_faults.kill, pause_seconds=1, may_overlap=True),
     Fault(
-        "rabbitmq", "worker frozen past its lease", 20, 1, worker_faults.stop_past_the_lease, takes_long=True
+        "rabbitmq",
+        "RabbitMQ restart, kill -9, freeze",
+        10,
+        1,
+        server_faults.trouble_rabbitmq,
+        pause_seconds=6,
     ),
-    Fault("rabbitmq", "worker kill -9", 200, 10, worker_faults.kill, pause_seconds=2),
-    Fault("rabbitmq", "RabbitMQ restart, kill -9, freeze", 10, 1, server_faults.trouble_rabbitmq),
     Fault("rabbitmq", "PostgreSQL immediate restart", 10, 1, server_faults.restart_postgresql),
     Fault("rabbitmq", "PostgreSQL connections terminated", 50, 2, server_faults.terminate_connections),
     Fault("rabbitmq", "PostgreSQL half-open or slow", 10, 1, server_faults.trouble_cable),
     Fault("rabbitmq", "every message ten times (RabbitMQ)", 1, 1, message_faults.tenfold),
-    Fault("kafka", "Kafka restart, kill -9", 5, 1, server_faults.restart_kafka),
+    Fault("kafka", "Kafka restart, kill -9", 5, 1, server_faults.restart_kafka, pause_seconds=6),
     Fault("kafka", "group churn", 20, 1, worker_faults.churn),
-    Fault("kafka", "offsets to the beginning", 3, 1, message_faults.rewind),
+    Fault("kafka", "offsets to the beginning", 3, 1, message_faults.rewind, pause_seconds=6),
     Fault("kafka", "every message ten times (Kafka)", 1, 1, message_faults.tenfold),
 )
 ACTS: Final = tuple(dict.fromkeys(fault.act for fault in FAULTS))

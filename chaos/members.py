@@ -15,11 +15,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+import psutil
 from servers.process import END_WITH_US
 
 from chaos.worker import DOOM
 
 RESTART_SECONDS: Final = 1
+POLL_SECONDS: Final = 0.02
 API: Final = ("packshot", "api")
 WORKER: Final = ("chaos.worker",)
 
@@ -79,6 +81,14 @@ class Member:
         self.doomed = None
         return process.pid
 
+    async def standstill(self) -> None:
+        """Wait until the life that was condemned has stopped in its tracks."""
+        assert self.doomed, "nobody condemned it"
+        process = psutil.Process((await self.doomed).pid)
+        while process.status() != psutil.STATUS_STOPPED:
+            await asyncio.sleep(POLL_SECONDS)
+        self.doomed = None
+
     async def stop(self) -> None:
         """Ask the process to end, wait, and let it stay away until `go`."""
         self._may_run.clear()
@@ -92,11 +102,11 @@ class Member:
         self._may_run.set()
 
     def freeze(self) -> None:
-        """Stop the process and its children in their tracks, as a machine does that hangs."""
+        """Stop the process in its tracks, as one that hangs."""
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let them go on."""
+        """Let it go on."""
         self._signal(signal.SIGCONT)
 
     def _running(self) -> Process:

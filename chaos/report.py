@@ -1,6 +1,7 @@
 """The table, and what was missed. Pure."""
 
 import math
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from statistics import median
 from typing import Final
@@ -72,9 +73,12 @@ def _row(fault: str, recoveries: Collection[Recovery], offences: Collection[Offe
 def _totals(outcomes: Sequence[Outcome]) -> str:
     verdicts = [outcome.verdict for outcome in outcomes]
     attempts = sum(offence.kind == "attempt" for verdict in verdicts for offence in verdict.offences)
-    failed = {code: n for verdict in verdicts for code, n in verdict.failed.items()}
+    failed = dict(sum((verdict.failed for verdict in verdicts), Counter[str]()))
     products, images = sum(v.products for v in verdicts), sum(v.images for v in verdicts)
+    lives = {figure: max(v.lives[figure] for v in verdicts) for figure in ("median", "most", "longest")}
     return (
         f"{products:,} products accepted, {images:,} images; "
-        f"attempts used up by infrastructure: {attempts}; failed with a code: {failed or 'none'}."
+        f"attempts used up by infrastructure: {attempts}; failed with a code: {failed or 'none'}. "
+        f"From being accepted to its end an image took {lives['median']:.1f} s (median), "
+        f"{lives['most']:.1f} s (95 of 100), {lives['longest']:.1f} s (longest)."
     )

@@ -7,10 +7,11 @@ PostgreSQL stands behind a cable that can freeze. All of it is gone when the blo
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from time import time
 from typing import Any, Final
 
@@ -72,6 +73,7 @@ async def running(act: str, chance: Random, logs: Path | None) -> AsyncIterator[
         supplying(folder, chance) as supplier,
         aiohttp.ClientSession() as http,
     ):
+        (logs or folder).mkdir(parents=True, exist_ok=True)
         books, hall = Books(postgresql.url), Hall(folder, logs or folder, cable.url, broker.url)
         await hall.migrate()
         await books.open()
@@ -84,14 +86,24 @@ async def running(act: str, chance: Random, logs: Path | None) -> AsyncIterator[
             yield System(postgresql, cable, broker, workers, supplier, folder / "store", books, load, chance)
 
 
+def require_broker(act: str) -> None:
+    """Raise ServerMissing if an act could not be played: better now than in half an hour."""
+    with TemporaryDirectory() as folder:
+        _broker_of(act)(Path(folder, "broker")).prepare()
+
+
+def _broker_of(act: str) -> type[RabbitMQ | Kafka]:
+    return RabbitMQ if act == "rabbitmq" else Kafka
+
+
 @asynccontextmanager
 async def _servers(act: str) -> AsyncIterator[tuple[Path, PostgreSQL, Cable, RabbitMQ | Kafka]]:
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(scratch())
         postgresql = await stack.enter_async_context(PostgreSQL.start(folder / "postgresql"))
         cable = await stack.enter_async_context(Cable(postgresql.url))
-        kind = RabbitMQ if act == "rabbitmq" else Kafka
-        yield folder, postgresql, cable, await stack.enter_async_context(kind.start(folder / "broker"))
+        starting: AbstractAsyncContextManager[RabbitMQ | Kafka] = _broker_of(act).start(folder / "broker")
+        yield folder, postgresql, cable, await stack.enter_async_context(starting)
 
 
 @asynccontextmanager

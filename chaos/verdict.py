@@ -29,6 +29,13 @@ IMAGES: Final = """
            (SELECT count(*) FROM audit a
              WHERE a.image_id = i.image_id AND a.new_state IN ('ready', 'failed')) AS ended
       FROM images i JOIN products p USING (product_id)"""
+PATIENCE: Final = """
+    SELECT coalesce(percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds), 0) AS median,
+           coalesce(percentile_cont(0.95) WITHIN GROUP (ORDER BY seconds), 0) AS most,
+           coalesce(max(seconds), 0) AS longest
+      FROM (SELECT extract(epoch FROM max(a.at) - i.created_at)::float8 AS seconds
+              FROM images i JOIN audit a USING (image_id) GROUP BY i.image_id) AS lives"""
+
 ATTEMPTS: Final = Settings.model_fields["max_attempts"].default
 
 Pixels = Mapping[tuple[int, str, str], str]  # sha256 of a rendition by picture, preset and format
@@ -52,6 +59,7 @@ class Verdict:
     failed: Counter[str]
     offences: list[Offence]
     histories: list[str]
+    lives: Mapping[str, float]  # seconds from the commit of an image to its end
 
 
 async def judge(system: System, expected: Pixels) -> Verdict:
@@ -61,7 +69,8 @@ async def judge(system: System, expected: Pixels) -> Verdict:
     found += _missing(system, rows)
     histories = [await _history(system, offence) for offence in found[:5] if offence.image_id]
     failed = Counter(row["error_code"] for row in rows if row["state"] == "failed")
-    return Verdict(len(rows), len(system.load.accepted), failed, found, histories)
+    (lives,) = await system.books.ask(PATIENCE)
+    return Verdict(len(rows), len(system.load.accepted), failed, found, histories, dict(lives))
 
 
 async def learn(system: System) -> Pixels:

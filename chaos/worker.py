@@ -1,11 +1,11 @@
 """
-`packshot work` that kills itself at a chosen step.
+`packshot work` that kills itself, or stops in its tracks, at a chosen step.
 
-    CHAOS_DOOM=Images.finish:after:2 python -m chaos.worker
+    CHAOS_DOOM=SIGKILL:Images.finish:after:2 python -m chaos.worker
 
-The step is a method of a room, the moment is before or after it, and the number says at which call. The
-program itself knows nothing of this: the method is wrapped here, before anything runs. Without
-CHAOS_DOOM it is an ordinary worker.
+First comes the signal that it sends to itself. The step is a method of a room, the moment is before or
+after it, and the number says at which call. The program itself knows nothing of this: the method is
+wrapped here, before anything runs. Without CHAOS_DOOM it is an ordinary worker.
 """
 
 import os
@@ -30,7 +30,6 @@ T = TypeVar("T")
 DOOM: Final = "CHAOS_DOOM"
 STEPS: Final[Mapping[str, type[Any]]] = {
     "Backlog.publish_due": Backlog,
-    "RemoteBroker.publish": RemoteBroker,
     "Images.claim": Images,
     "RemoteDelivery.done": RemoteDelivery,
     "Downloader.download": Downloader,
@@ -38,38 +37,37 @@ STEPS: Final[Mapping[str, type[Any]]] = {
     "Compressor.compress": Compressor,
     "LocalStore.put": LocalStore,
     "Images.finish": Images,
+    "RemoteBroker.publish": RemoteBroker,
 }
 
 
-def doom(step: str, moment: str, number: int) -> None:
-    """Let this process die at that call of the step; `moment` is before or after."""
+def doom(end: signal.Signals, step: str, moment: str, number: int) -> None:
+    """Let this process send itself a signal at that call of the step; `moment` is before or after."""
     room, method = STEPS[step], step.rpartition(".")[2]
-    setattr(room, method, _deadly(getattr(room, method), moment, number))
+    setattr(room, method, _deadly(getattr(room, method), end, moment, number))
 
 
-def _deadly(act: Callable[P, Awaitable[T]], moment: str, number: int) -> Callable[P, Awaitable[T]]:
+def _deadly(
+    act: Callable[P, Awaitable[T]], end: signal.Signals, moment: str, number: int
+) -> Callable[P, Awaitable[T]]:
     calls = count(1)
 
     @wraps(act)
     async def deadly(*args: P.args, **kwargs: P.kwargs) -> T:
-        is_last = next(calls) == number
-        if is_last and moment == "before":
-            _die()
+        is_it = next(calls) == number
+        if is_it and moment == "before":
+            os.kill(os.getpid(), end)
         result = await act(*args, **kwargs)
-        if is_last:
-            _die()
+        if is_it and moment == "after":
+            os.kill(os.getpid(), end)
         return result
 
     return deadly
 
 
-def _die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
 if __name__ == "__main__":
     if DOOM in os.environ:
-        step, moment, number = os.environ[DOOM].split(":")
-        doom(step, moment, int(number))
+        end, step, moment, number = os.environ[DOOM].split(":")
+        doom(signal.Signals[end], step, moment, int(number))
     sys.argv = ["packshot", "work"]
     main()

@@ -15,7 +15,8 @@ LATE_SECONDS: Final = 3
 DOOMED_SECONDS: Final = 15  # a doomed worker that has not come to its step by then is killed
 MOST_CALLS: Final = 3
 BURST: Final = 60  # more than may be published at once: the rest is left to the workers
-DOOMS: Final = [f"{step}:{moment}" for step, moment in product(STEPS, ("before", "after"))]
+STANDSTILLS: Final = ("Images.finish:before", "Images.note_source:before", "LocalStore.put:before")
+DOOMS: Final = [f"{step}:{moment}" for moment, step in product(("after", "before"), STEPS)]
 
 
 async def kill(system: System, turn: int) -> Incident:
@@ -24,19 +25,18 @@ async def kill(system: System, turn: int) -> Incident:
         return await _die_at_a_step(system, DOOMS[turn // 2 % len(DOOMS)])
     alive = [worker for worker in system.workers if worker.is_alive]
     victim = system.chance.choice(await _busy(system) or alive)
-    victim.condemn(f"{DOOMS[turn // 2 % len(DOOMS)]}:{system.chance.randint(1, MOST_CALLS)}")
+    victim.condemn(f"SIGKILL:{DOOMS[turn // 2 % len(DOOMS)]}:{system.chance.randint(1, MOST_CALLS)}")
     return await _after(system, victim.kill(), "at random")
 
 
-async def stop_past_the_lease(system: System, _: int) -> Incident:
-    """Freeze the worker with most in hand until others have taken its images, then let it go on."""
-    victim = (await _busy(system) or system.workers)[0]
-    began = time()
-    victim.freeze()
-    images = await system.books.in_hand(victim.pid)
+async def stop_past_the_lease(system: System, turn: int) -> Incident:
+    """Freeze a worker, at a step or at random, until others have taken its images; then let it go on."""
+    step = STANDSTILLS[turn // 2 % len(STANDSTILLS)]
+    victim = await (_stop_at_random(system) if turn % 2 else _stop_at_a_step(system, step))
+    incident = Incident(time(), await system.books.in_hand(victim.pid), "at random" if turn % 2 else step)
     await asyncio.sleep(LEASE_SECONDS + LATE_SECONDS)
     victim.thaw()
-    return Incident(began, images)
+    return incident
 
 
 async def churn(system: System, turn: int) -> Incident:
@@ -49,6 +49,21 @@ async def _replace(victim: Member) -> str:
     await victim.stop()
     victim.go()
     return "replaced"
+
+
+async def _stop_at_random(system: System) -> Member:
+    victim = (await _busy(system) or system.workers)[0]
+    victim.freeze()
+    return victim
+
+
+async def _stop_at_a_step(system: System, step: str) -> Member:
+    victim = system.chance.choice(system.workers)
+    await victim.stop()
+    victim.condemn(f"SIGSTOP:{step}:{MOST_CALLS}")
+    victim.go()
+    await victim.standstill()
+    return victim
 
 
 async def _die_at_a_step(system: System, doom: str) -> Incident:

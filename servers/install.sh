@@ -27,10 +27,11 @@ without_services() {
         chmod +x $policy
     fi
     "$@" || return
-    command -v systemctl >/dev/null || return 0
-    for package; do
-        case $package in *-server) systemctl disable --quiet "$package" ;; esac
+    for package; do # one that was here before is somebody else's
+        case " $packages " in *" $package "*) ;; *) continue ;; esac
+        case $package in *-server) systemctl disable --quiet "$package" 2>/dev/null ;; esac
     done
+    return 0
 }
 
 apt_install() {

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from servers import ServerMissing
+from servers.certificates import write_certificate
 from servers.process import PrivateServer, find_ports
 
 JARS: Final = Path(sys.prefix, "kafka")
@@ -34,7 +35,12 @@ CONFIGURATION: Final = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller_port}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
+listeners=PLAINTEXT://127.0.0.1:{port},SASL_SSL://127.0.0.1:{tls_port},CONTROLLER://127.0.0.1:{controller_port}
+sasl.enabled.mechanisms=PLAIN
+listener.name.sasl_ssl.plain.sasl.jaas.config={login} required user_ada="secret";
+ssl.keystore.type=PEM
+ssl.keystore.location=server.pem
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT
 controller.listener.names=CONTROLLER
 log.dirs=data
 auto.create.topics.enable=false
@@ -50,6 +56,7 @@ group.initial.rebalance.delay.ms=0
 broker.heartbeat.interval.ms=500
 broker.session.timeout.ms=2000
 """
+LOGIN: Final = "org.apache.kafka.common.security.plain.PlainLoginModule"
 META_PROPERTIES: Final = """\
 version=1
 cluster.id={cluster_id}
@@ -67,12 +74,17 @@ class Kafka(PrivateServer):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self.port, self._controller_port = find_ports(2)
+        self.port, self._tls_port, self._controller_port = find_ports(3)
 
     @property
     def url(self) -> str:
         """Where the server is."""
         return f"kafka://127.0.0.1:{self.port}/{TOPIC}"
+
+    @property
+    def tls_url(self) -> str:
+        """Where it speaks TLS and wants to know who calls, with its authority."""
+        return f"kafka://ada:secret@127.0.0.1:{self._tls_port}/{TOPIC}?cafile={self.folder}/ca.pem"
 
     @property
     def command(self) -> Sequence[str | Path]:
@@ -95,12 +107,13 @@ class Kafka(PrivateServer):
         return {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
 
     def prepare(self) -> None:
-        """Write the configuration and format the folder."""
+        """Write the configuration and a certificate, and format the folder."""
         _find_java()
         _find_jars()
         (self.folder / "data").mkdir(parents=True)
-        ports = {"port": self.port, "controller_port": self._controller_port}
-        (self.folder / "server.properties").write_text(CONFIGURATION.format(**ports))
+        write_certificate(self.folder)
+        ports = {"port": self.port, "tls_port": self._tls_port, "controller_port": self._controller_port}
+        (self.folder / "server.properties").write_text(CONFIGURATION.format(**ports, login=LOGIN))
         ids = {"cluster_id": _make_id(), "directory_id": _make_id()}
         (self.folder / "data" / "meta.properties").write_text(META_PROPERTIES.format(**ids))
 

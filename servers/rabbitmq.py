@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from servers import ServerMissing
+from servers.certificates import write_certificate
 from servers.process import END_WITH_US, PrivateServer, find_ports
 
 DEBIAN_PROGRAM: Final = "/usr/lib/rabbitmq/bin/rabbitmq-server"
@@ -22,6 +23,11 @@ METHOD_FRAME: Final = b"\x01"
 
 CONFIGURATION: Final = """\
 listeners.tcp.1 = 127.0.0.1:{port}
+listeners.ssl.1 = 127.0.0.1:{tls_port}
+ssl_options.cacertfile = {folder}/ca.pem
+ssl_options.certfile = {folder}/server.pem
+ssl_options.keyfile = {folder}/server.pem
+default_vhost = packshot
 log.console = true
 log.console.level = warning
 log.file = false
@@ -33,16 +39,21 @@ ONE_SCHEDULER: Final = "+S 1:1"  # a core is enough, and each has threads and me
 
 
 class RabbitMQ(PrivateServer):
-    """A RabbitMQ node with the user guest."""
+    """A RabbitMQ node with the user guest, and a vhost that only who asks for it gets."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self.port, self._epmd_port, self._distribution_port = find_ports(3)
+        self.port, self._tls_port, self._epmd_port, self._distribution_port = find_ports(4)
 
     @property
     def url(self) -> str:
         """Where the server is."""
-        return f"amqp://guest:guest@127.0.0.1:{self.port}/"
+        return f"amqp://guest:guest@127.0.0.1:{self.port}/packshot"
+
+    @property
+    def tls_url(self) -> str:
+        """Where it speaks TLS, with its authority."""
+        return f"amqps://guest:guest@127.0.0.1:{self._tls_port}/packshot?cafile={self.folder}/ca.pem"
 
     @property
     def command(self) -> Sequence[str | Path]:
@@ -71,10 +82,12 @@ class RabbitMQ(PrivateServer):
         }
 
     def prepare(self) -> None:
-        """Write the configuration."""
+        """Write the configuration and a certificate."""
         _find_program()
         self.folder.mkdir(parents=True)
-        (self.folder / "rabbitmq.conf").write_text(CONFIGURATION.format(port=self.port))
+        write_certificate(self.folder)
+        names = {"port": self.port, "tls_port": self._tls_port, "folder": self.folder}
+        (self.folder / "rabbitmq.conf").write_text(CONFIGURATION.format(**names))
         (self.folder / "plugins").write_text("[].\n")
 
     async def answers(self) -> bool:

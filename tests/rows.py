@@ -84,9 +84,11 @@ async def somebody_waits(database: Database, how_many: int = 1) -> bool:
     return len(await database.fetch("SELECT FROM pg_locks WHERE NOT granted")) == how_many
 
 
-async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
+async def eventually(
+    condition: Callable[[], Awaitable[bool]], deadline_seconds: float = DEADLINE_SECONDS
+) -> None:
     """Return once the condition holds; fail if it does not come true in time."""
-    async with asyncio.timeout(DEADLINE_SECONDS):
+    async with asyncio.timeout(deadline_seconds):
         while not await condition():  # noqa: ASYNC110 - the database has no event to wait for
             await asyncio.sleep(0.005)
 

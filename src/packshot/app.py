@@ -1,7 +1,7 @@
 """
 The composition root: the one place that knows the concrete rooms, and in which order they open.
 
-Everything opens in reading order and closes in reverse.
+Everything opens in reading order and closes in reverse; the brokers, which end the work, close first of all.
 """
 
 from collections.abc import AsyncIterator
@@ -13,7 +13,8 @@ from typing import Final
 from fastapi import FastAPI
 
 from packshot.backlog import Backlog
-from packshot.brokers import Broker, open_broker
+from packshot.brokers import Broker, open_broker, open_local
+from packshot.brokers.memory import MemoryBroker
 from packshot.cache import ANSWER_SECONDS, Cache, Redis
 from packshot.collector import Collector
 from packshot.compress import Compressor
@@ -55,7 +56,7 @@ class App:
     store: Store
     cache: Cache | None
     broker: Broker
-    local: Broker
+    local: MemoryBroker
     collector: Collector
     producer: Producer
     sweeper: Sweeper
@@ -103,7 +104,7 @@ def _build(
     backlog = Backlog(database)
     workers = Workers(database)
     store = open_store(settings.store_dir_url, aws_environment())
-    local = open_broker(LOCAL, settings.workers, desk.count)
+    local = open_local(settings.workers)
     broker = (
         local
         if settings.broker_url == LOCAL

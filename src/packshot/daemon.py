@@ -22,6 +22,7 @@ from packshot.consumer import Consumer
 from packshot.errors import ConfigError, ServiceUnavailable
 from packshot.settings import Settings
 
+LEAVE_SECONDS: Final = 4
 STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Announce = Callable[[App, socket.socket | None], None]
@@ -86,17 +87,21 @@ async def _run_parts(
         server.should_exit = True
         if consumer:
             consumer.stop()
-        for broker in {app.broker, app.local}:
-            await broker.close()
+        await (
+            app.local.close()
+        )  # first: else the sweeper, missing the broker, goes the short way into our end
+        tasks.create_task(app.broker.close())
         await asyncio.wait(parts, timeout=app.settings.shutdown_seconds)
         for task in (*parts, sweeping):
             task.cancel()
 
 
 async def _leave(app: App) -> None:
-    with contextlib.suppress(ServiceUnavailable):  # then the others will miss us
-        await app.images.release_held()
-        await app.workers.forget([app.desk.worker.worker_id])
+    with contextlib.suppress(ServiceUnavailable, TimeoutError):  # then the others will miss us
+        async with asyncio.timeout(LEAVE_SECONDS):
+            await app.images.release_held()
+            await app.backlog.unpublish(app.local.left)
+            await app.workers.forget([app.desk.worker.worker_id])
 
 
 def listen(host: str, port: int) -> socket.socket:

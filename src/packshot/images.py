@@ -100,6 +100,7 @@ RELEASE_ALL_BUT: Final = """
       FROM ours WHERE images.image_id = ours.image_id
     RETURNING images.image_id"""
 
+BATCH: Final = 5_000  # of a million rows that one command could not move in its time
 FORGOTTEN_SECONDS: Final = 10  # a claim that is younger may be on its way to us
 
 GIVE_UP: Final = """
@@ -118,8 +119,8 @@ REQUEUE: Final = """
 REQUEUE_FAILED: Final = f"""
     WITH wanted AS MATERIALIZED (
         SELECT image_id FROM images
-         WHERE state = 'failed' AND ($2::text IS NULL OR error_code = $2)
-         ORDER BY image_id FOR UPDATE
+         WHERE state = 'failed' AND ($2::text IS NULL OR error_code = $2) AND image_id > $3
+         ORDER BY image_id LIMIT $4 FOR UPDATE
     )
     {REQUEUE} AND image_id IN (SELECT image_id FROM wanted)
     RETURNING image_id"""  # noqa: S608 - put together from constants
@@ -226,7 +227,11 @@ class Images:
 
     async def requeue_failed(self, code: str | None = None) -> int:
         """Give every failed image, or those with this error code, new attempts; return how many."""
-        return len(await self._database.fetch(REQUEUE_FAILED, self._max_attempts, code))
+        count = last_id = 0
+        while rows := await self._database.fetch(REQUEUE_FAILED, self._max_attempts, code, last_id, BATCH):
+            count += len(rows)
+            last_id = max(row["image_id"] for row in rows)  # one that fails again meanwhile is not for us
+        return count
 
     async def _give_back(
         self, claim: Claim, delay_seconds: float, extra_attempts: int, code: str | None, message: str | None

@@ -90,7 +90,7 @@ class Settings(BaseSettings):
         600, gt=0, description="How long a claim lasts before the image is taken back."
     )
     shutdown_seconds: float = Field(
-        20, ge=0, description="Time for work in hand at shutdown; then it is given back."
+        15, ge=0, description="Time for work in hand at shutdown; then it is given back."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="What is worth a log line."

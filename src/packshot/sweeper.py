@@ -8,7 +8,7 @@ of this process. So a broker can only make us faster.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from math import inf
 from time import monotonic
 from typing import Final
@@ -17,6 +17,7 @@ from packshot.backlog import SILENT_SECONDS, Backlog
 from packshot.brokers import Broker
 from packshot.errors import PackshotError, ServiceUnavailable
 from packshot.images import Images
+from packshot.models import Hint
 from packshot.workers import Desk, Workers
 
 log = logging.getLogger(__name__)
@@ -63,11 +64,7 @@ class Sweeper:
             hints = await self._backlog.publish_due(room)
             if not hints:
                 return
-            try:
-                await broker.publish(hints)
-            except ServiceUnavailable:
-                await self._backlog.unpublish(hints)
-                raise
+            await self._hand_over(hints, broker)
 
     async def rescue(self) -> None:
         """Say that we live; take back what belonged to those who do not, and what got lost on the way."""
@@ -100,11 +97,19 @@ class Sweeper:
 
     async def _deliver_overdue(self) -> None:
         patience = min(LOST_MESSAGE_SECONDS, monotonic() - self._trusting_since)
-        overdue = await self._backlog.publish_overdue(self._local.room(), patience)
+        room = self._local.room()
+        overdue = await self._backlog.publish_overdue(room, patience) if room else ()
         if overdue:
             log.info("messages did not arrive", extra={"image_ids": [hint.image_id for hint in overdue]})
             self._broker.doubt()
-            await self._local.publish(overdue)
+            await self._hand_over(overdue, self._local)
+
+    async def _hand_over(self, hints: Sequence[Hint], broker: Broker) -> None:
+        try:
+            await broker.publish(hints)
+        except ServiceUnavailable:
+            await self._backlog.unpublish(hints)
+            raise
 
     def _has_listened(self) -> bool:
         """Say whether we would have heard the others: after an outage, nobody has been seen for long."""

@@ -137,7 +137,8 @@ async def test_a_closed_broker_takes_nothing(broker: Broker) -> None:
         await broker.publish(hints(2))
 
 
-async def test_a_doubt_loses_nothing(broker: Broker) -> None:
+async def test_a_doubt_loses_nothing(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("packshot.brokers.remote.SILENT_SECONDS", -1)
     async with taking(broker) as taken:
         await publish(broker, hints(1))
         await arrived(taken, {1})

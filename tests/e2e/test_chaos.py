@@ -14,7 +14,7 @@ ROOT: Final = Path(__file__).parents[2]
 MISSING: Final = 2
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_a_few_faults_of_every_kind_lose_nothing() -> None:
     chaos = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "chaos", "--short", cwd=ROOT, stdout=PIPE, stderr=PIPE

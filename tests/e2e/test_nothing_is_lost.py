@@ -9,6 +9,9 @@ import pyvips
 from tests.serving import Serving
 from tests.supplier import Supplier, png
 
+from packshot.database import Database
+from packshot.postgres import embedded_postgres
+
 IMAGES = 200
 KILLS = 10
 
@@ -92,3 +95,21 @@ async def test_two_servers_on_one_data_folder_share_the_work(tmp_path: Path, sup
     assert_books_balance(product, data_dir / "store")
     assert {image["attempt"] for image in product["images"]} == {1}
     assert all(b"image ready" in serving.log.read_bytes() for serving in (one, two))
+
+
+async def test_ctrl_c_leaves_no_image_to_wait_for_a_queue_that_is_gone(
+    tmp_path: Path, supplier: Supplier
+) -> None:
+    supplier.files = {f"/slow{n}.png": png(50 + n, 50) for n in range(5)}
+    supplier.delays = dict.fromkeys(supplier.files, 20)
+    async with Serving.start(tmp_path / "data", workers=1, shutdown_seconds=0.2) as serving:
+        product_id = await serving.submit(*map(supplier.url, supplier.files))
+        await serving.when(product_id, lambda images: images[0]["state"] == "processing")
+        assert await serving.interrupt() == 0
+
+    async with (
+        embedded_postgres(tmp_path / "data") as embedded,
+        Database.open(embedded.dsn, connections=1) as database,
+    ):
+        rows = await database.fetch("SELECT state, published_at FROM images")
+    assert {(row["state"], row["published_at"]) for row in rows} == {("pending", None)}

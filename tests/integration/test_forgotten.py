@@ -1,7 +1,7 @@
 """What is ours by its row and not in our hands is put back: a broken connection may have claimed it."""
 
 import pytest
-from tests.post import images_of
+from tests.post import Post, a_sweeper, images_of
 from tests.rows import an_image, another_worker, claimed, move_time, state_of
 
 from packshot.database import Database
@@ -71,3 +71,15 @@ async def test_an_image_that_is_moving_at_this_moment_is_passed_over(
     async with database.transaction() as connection:
         await connection.execute("SELECT FROM images WHERE image_id = $1 FOR UPDATE", claim.image_id)
         assert await images.release_forgotten([]) == []
+
+
+async def test_a_sweeper_puts_back_what_is_not_on_its_desk(
+    database: Database, desk: Desk, images: Images
+) -> None:
+    held, forgotten = await an_old_claim(database, images), await an_old_claim(database, images)
+    desk.take(held.image_id)
+
+    await a_sweeper(database, desk, Post()).rescue()
+
+    assert await state_of(images, held.image_id) == "processing"
+    assert await state_of(images, forgotten.image_id) == "pending"

@@ -280,3 +280,21 @@ async def test_a_worker_that_leaves_puts_back_what_it_holds_and_nothing_else(
     row = await images.get(held)
     assert (row["state"], row["max_attempts"] - row["attempt"]) == ("pending", 5)
     assert (await images.get(others))["state"] == "processing"
+
+
+async def test_a_thousand_failures_are_retried_in_batches_and_each_once(
+    database: Database, images: Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("packshot.images.BATCH", 300)
+    await database.execute(
+        "INSERT INTO images (source_url, max_attempts, attempt, state, error_code)"
+        " SELECT 'https://shop.example/' || n, 5, 5, 'failed', 'source_gone' FROM generate_series(1, 1000) n"
+    )
+
+    assert await images.requeue_failed() == 1000
+
+    row = await database.fetch_row(
+        "SELECT count(*) AS n FROM images WHERE state = 'pending' AND max_attempts = 10"
+    )
+    assert row
+    assert row["n"] == 1000

@@ -216,7 +216,7 @@ async def test_what_a_neighbour_had_queued_in_itself_when_it_died_is_taken_over_
     assert local.arrived == its_own
 
 
-async def test_a_refusal_of_the_short_way_leaves_the_image_for_later(
+async def test_an_image_that_the_short_way_refuses_is_due_again_at_once(
     database: Database, desk: Desk, images: Images, backlog: Backlog
 ) -> None:
     local = Post(refusals=1)
@@ -226,10 +226,8 @@ async def test_a_refusal_of_the_short_way_leaves_the_image_for_later(
 
     with pytest.raises(ServiceUnavailable):
         await sweeper.rescue()
-    await move_time(database, "published_at", -LOST_MESSAGE_SECONDS)
-    await sweeper.rescue()
 
-    assert local.arrived == old
+    assert [hint.image_id for hint in await backlog.publish_due(1)] == old
 
 
 async def test_the_window_grows_with_the_workers(

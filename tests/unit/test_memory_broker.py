@@ -74,6 +74,18 @@ async def test_what_is_queued_is_dropped_at_the_close() -> None:
         assert [delivery async for delivery in deliveries] == []
 
 
+async def test_what_was_not_done_is_left() -> None:
+    broker = MemoryBroker(capacity=16)
+    async with taken(broker) as deliveries:
+        await broker.publish([Hint(None, 7), Hint(None, 8), Hint(None, 9)])
+        await (await anext(deliveries)).done()
+        await anext(deliveries)
+
+        await broker.close()
+
+    assert [hint.image_id for hint in broker.left] == [0, 8, 9]
+
+
 async def test_a_closed_broker_has_no_room_even_for_who_still_comes() -> None:
     broker = MemoryBroker(capacity=16)
     await broker.close()

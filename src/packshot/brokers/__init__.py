@@ -45,6 +45,11 @@ class Broker(Protocol):
         """End the deliveries and the connections."""
 
 
+def open_local(slots: int) -> MemoryBroker:
+    """Open a queue inside this process, for a worker with that many slots."""
+    return MemoryBroker(capacity=max(16, 2 * slots))
+
+
 def open_broker(url: str, slots: int, count: Callable[[str], None]) -> Broker:
     """Open the broker at `url` for a worker with that many slots; raise ConfigError for a wrong URL.
 
@@ -53,7 +58,7 @@ def open_broker(url: str, slots: int, count: Callable[[str], None]) -> Broker:
     try:
         match urlsplit(url).scheme:
             case "memory" if url == "memory:":
-                return MemoryBroker(capacity=max(16, 2 * slots))
+                return open_local(slots)
             case "amqp" | "amqps":
                 return _open_rabbitmq(url, slots, count)
             case "kafka":

@@ -8,8 +8,8 @@ message that comes twice. A topic that is missing is made; one that exists is ta
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final
 
@@ -19,28 +19,32 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import ConsumerStoppedError, KafkaError, TopicAlreadyExistsError, for_code
 
 from packshot.brokers.kafka_address import KafkaAddress
+from packshot.brokers.line import CLOSE_SECONDS, Publish
 from packshot.brokers.messages import encode
-from packshot.brokers.remote import CLOSE_SECONDS, CONFIRM_SECONDS, Publish
+from packshot.brokers.remote import CONFIRM_SECONDS
 from packshot.models import Hint
 
 log = logging.getLogger(__name__)
 
 SESSION_MILLISECONDS: Final = 6_000  # a worker that is gone keeps its partitions so long; the least allowed
 HEARTBEAT_MILLISECONDS: Final = 1_500
+METADATA_MILLISECONDS: Final = 10_000  # how late we see that the topic was made anew
 COMMIT_SECONDS: Final = 0.1
+FAILURES_WORTH_A_LINE: Final = 10  # a rebalance costs a few
+COMMIT_LIMIT_SECONDS: Final = CONFIRM_SECONDS + 1  # aiokafka tries for ever; a single request ends before
 REPLICAS: Final = 3  # of a topic that we make, if there are so many brokers
 
 
 class KafkaParcel:
     """A record whose offset is not committed yet."""
 
-    def __init__(self, body: bytes, forget: Callable[[], None]) -> None:
+    def __init__(self, body: bytes, note: Callable[[], None]) -> None:
         self.body = body
-        self._forget = forget
+        self._note = note
 
-    async def forget(self) -> None:
+    async def done(self) -> None:
         """Let the offset be committed with the next ones."""
-        self._forget()
+        self._note()
 
 
 class Offsets:
@@ -56,7 +60,7 @@ class Offsets:
         self._in_hand.setdefault(partition, set()).add(offset)
         self._next[partition] = offset + 1
 
-    def let_go(self, partition: TopicPartition, offset: int) -> None:
+    def done(self, partition: TopicPartition, offset: int) -> None:
         """Note a record that has been taken care of."""
         self._in_hand.get(partition, set()).discard(offset)
         self.changed.set()
@@ -65,11 +69,10 @@ class Offsets:
         """Return the first offset of each partition that is not to be skipped after a restart."""
         return {partition: min(self._in_hand[partition], default=n) for partition, n in self._next.items()}
 
-    def drop(self, partitions: Collection[TopicPartition]) -> None:
-        """Forget partitions that are somebody else's now."""
-        for partition in partitions:
-            self._in_hand.pop(partition, None)
-            self._next.pop(partition, None)
+    def clear(self) -> None:
+        """Forget everything: the partitions are somebody else's now."""
+        self._in_hand.clear()
+        self._next.clear()
 
 
 class KafkaLine:
@@ -85,7 +88,7 @@ class KafkaLine:
         self._connection = {
             **address.connection(),
             "request_timeout_ms": 1000 * CONFIRM_SECONDS,
-            "metadata_max_age_ms": 10_000,  # how late we see that the topic was made anew
+            "metadata_max_age_ms": METADATA_MILLISECONDS,
         }
         self._leaving: set[asyncio.Task[None]] = set()
 
@@ -103,7 +106,7 @@ class KafkaLine:
             await producer.start()
             yield publish
         finally:
-            await self._leave(producer)
+            await self._behind_our_back(producer.stop())
 
     @asynccontextmanager
     async def taking(self) -> AsyncIterator[AsyncIterator[KafkaParcel]]:
@@ -118,14 +121,14 @@ class KafkaLine:
             heartbeat_interval_ms=HEARTBEAT_MILLISECONDS,
         )
         offsets = Offsets()
-        consumer.subscribe([self._topic], listener=Rebalance(consumer, offsets))
-        committing = asyncio.create_task(_commit_regularly(consumer, offsets))
+        committer = Committer(consumer, offsets)
+        consumer.subscribe([self._topic], listener=committer)
+        committing = asyncio.create_task(committer.run())
         try:
             await consumer.start()
             yield _parcels(consumer, offsets)
         finally:
-            committing.cancel()
-            await self._leave(consumer)
+            await self._behind_our_back(_leave(consumer, committer, committing))
 
     async def _make_topic(self) -> None:
         admin = AIOKafkaAdminClient(**self._connection)
@@ -142,27 +145,49 @@ class KafkaLine:
         finally:
             await admin.close()
 
-    async def _leave(self, client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
-        """Close a client, behind our back if it takes long: it waits for brokers that may be gone."""
-        leaving = asyncio.create_task(client.stop())
+    async def _behind_our_back(self, end: Coroutine[None, None, None]) -> None:
+        """Wait a little for the end of a client, which waits for brokers that may be gone."""
+        leaving = asyncio.create_task(end)
         self._leaving.add(leaving)
         leaving.add_done_callback(self._leaving.discard)
         await asyncio.wait([leaving], timeout=CLOSE_SECONDS / 2)
 
 
-class Rebalance(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
-    """Commits before partitions go to somebody else."""
+class Committer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
+    """Commits what is done: now and then, and before partitions go to somebody else."""
 
     def __init__(self, consumer: AIOKafkaConsumer, offsets: Offsets) -> None:
         self._consumer = consumer
         self._offsets = offsets
+        self._failures = 0
 
-    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
-        """Commit, and forget."""
-        await _commit(self._consumer, self._offsets)
-        self._offsets.drop(revoked)
+    async def run(self) -> None:
+        """Commit until cancelled."""
+        while True:
+            await self._offsets.changed.wait()
+            self._offsets.changed.clear()
+            await self.commit()
+            await asyncio.sleep(COMMIT_SECONDS)
 
-    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+    async def commit(self) -> None:
+        """Commit once. One that fails is covered by the next one, or the next owner takes a message twice."""
+        try:
+            async with asyncio.timeout(COMMIT_LIMIT_SECONDS):
+                if wanted := self._offsets.committable():
+                    await self._consumer.commit(wanted)
+        except Exception as error:  # noqa: BLE001 - a rebalance brings several kinds
+            self._failures += 1
+            if self._failures == FAILURES_WORTH_A_LINE:
+                log.warning("Kafka takes no commits", extra={"reason": repr(error)})
+        else:
+            self._failures = 0
+
+    async def on_partitions_revoked(self, _: Collection[TopicPartition]) -> None:
+        """Commit, and forget: aiokafka takes all of them away, and gives some back."""
+        await self.commit()
+        self._offsets.clear()
+
+    async def on_partitions_assigned(self, _: Collection[TopicPartition]) -> None:
         """Do nothing: each partition goes on where it was committed."""
 
 
@@ -170,21 +195,13 @@ async def _parcels(consumer: AIOKafkaConsumer, offsets: Offsets) -> AsyncIterato
     async for record in consumer:
         partition, offset = TopicPartition(record.topic, record.partition), record.offset
         offsets.take(partition, offset)
-        yield KafkaParcel(record.value or b"", partial(offsets.let_go, partition, offset))
+        yield KafkaParcel(record.value or b"", partial(offsets.done, partition, offset))
 
 
-async def _commit_regularly(consumer: AIOKafkaConsumer, offsets: Offsets) -> None:
-    while True:
-        await offsets.changed.wait()
-        offsets.changed.clear()
-        await _commit(consumer, offsets)
-        await asyncio.sleep(COMMIT_SECONDS)
-
-
-async def _commit(consumer: AIOKafkaConsumer, offsets: Offsets) -> None:
-    with suppress(KafkaError, OSError):  # the next one covers it, or the next owner repeats
-        if wanted := offsets.committable():
-            await consumer.commit(wanted)
+async def _leave(consumer: AIOKafkaConsumer, committer: Committer, committing: "asyncio.Task[None]") -> None:
+    await committer.commit()  # after the one in flight, which would fail unheard if it were cancelled
+    committing.cancel()
+    await consumer.stop()
 
 
 def _key(hint: Hint) -> bytes | None:

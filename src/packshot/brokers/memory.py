@@ -8,20 +8,22 @@ Because it takes a few hints at a time, several processes on one database share 
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
 
 from packshot.errors import ServiceUnavailable
 from packshot.models import Hint
 
 
-@dataclass(frozen=True, slots=True)
 class MemoryDelivery:
-    """A hint that has left the queue; there is nobody left to tell that it is done."""
+    """A hint that has left the queue; it counts as `left` until it is done."""
 
-    image_id: int
+    def __init__(self, hint: Hint, taken: dict["MemoryDelivery", Hint]) -> None:
+        self.image_id = hint.image_id
+        self._taken = taken
+        taken[self] = hint
 
     async def done(self) -> None:
-        """Nothing to forget."""
+        """Forget the hint."""
+        self._taken.pop(self, None)
 
 
 class MemoryBroker:
@@ -30,9 +32,15 @@ class MemoryBroker:
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._hints: deque[Hint] = deque()
+        self._taken: dict[MemoryDelivery, Hint] = {}
         self._changed = asyncio.Condition()
         self._is_taken_from = False
         self._is_closed = False
+
+    @property
+    def left(self) -> Sequence[Hint]:
+        """What nobody has taken yet, or taken and not done."""
+        return *self._taken.values(), *self._hints
 
     def room(self) -> int:
         """Ask for more when half empty: one query for a batch, not one for each image."""
@@ -56,13 +64,13 @@ class MemoryBroker:
                 if self._is_closed:
                     return
                 hint = self._hints.popleft()
-            yield MemoryDelivery(hint.image_id)
+            yield MemoryDelivery(hint, self._taken)
 
     def doubt(self) -> None:
         """Nothing gets lost here."""
 
     async def close(self) -> None:
-        """End the deliveries, also those that somebody asks for later; what is queued is lost."""
+        """End the deliveries, also those that somebody asks for later; what is queued stays in `left`."""
         async with self._changed:
             self._is_closed = True
             self._is_taken_from = False

@@ -31,12 +31,16 @@ def decode(body: bytes) -> Hint:
         message = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise MessageUnreadable(f"not JSON: {body[:100]!r}") from error
-    if not isinstance(message, dict) or message.get("version") != VERSION:
+    if not isinstance(message, dict) or not _is_ours(message.get("version")):
         raise MessageUnreadable(f"not a message of version {VERSION}: {body[:100]!r}")
     product_id, image_id = message.get("product_id"), message.get("image_id")
     if _is_id(image_id) and (product_id is None or _is_id(product_id)):
         return Hint(product_id, image_id)
     raise MessageUnreadable(f"without the id of an image: {body[:100]!r}")
+
+
+def _is_ours(version: object) -> bool:
+    return type(version) is int and version == VERSION
 
 
 def _is_id(value: object) -> TypeGuard[int]:

@@ -10,21 +10,24 @@ wait too long in a broken system are dropped at LONGEST_QUEUE, the oldest first:
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 from aio_pika.exceptions import AMQPError
 
+from packshot.brokers.line import Publish
 from packshot.brokers.messages import encode
-from packshot.brokers.remote import Publish
 from packshot.models import Hint
 
 QUEUE: Final = "packshot.images"
 LONGEST_QUEUE: Final = 100_000
+FILES: Final = frozenset({"cafile", "certfile", "keyfile"})
+PARAMETERS: Final = FILES | {"queue", "heartbeat", "no_verify_ssl"}
 HEARTBEAT_SECONDS: Final = "5"  # aiormq notices a frozen broker after three of these, and three seconds
 QUEUE_ARGUMENTS: Final[dict[str, Any]] = {"x-queue-type": "quorum", "x-max-length": LONGEST_QUEUE}
 
@@ -36,7 +39,7 @@ class RabbitParcel:
         self.body = message.body
         self._message = message
 
-    async def forget(self) -> None:
+    async def done(self) -> None:
         """Acknowledge."""
         await self._message.ack()
 
@@ -49,7 +52,8 @@ class RabbitLine:
 
     def __init__(self, url: str, slots: int) -> None:
         address = urlsplit(url)
-        query = {"heartbeat": HEARTBEAT_SECONDS, **dict(parse_qsl(address.query))}
+        query = {"heartbeat": HEARTBEAT_SECONDS, **dict(parse_qsl(address.query, keep_blank_values=True))}
+        _check(address, query)
         self._queue = query.pop("queue", QUEUE)
         self._url = address._replace(query=urlencode(query)).geturl()
         self._slots = slots
@@ -95,6 +99,18 @@ class RabbitLine:
             encode(hint), content_type="application/json", delivery_mode=aio_pika.DeliveryMode.PERSISTENT
         )
         await channel.default_exchange.publish(message, self._queue, mandatory=True)
+
+
+def _check(address: SplitResult, query: Mapping[str, str]) -> None:
+    """Raise ValueError or OSError for what aiormq would stumble over again with every connection."""
+    if not address.hostname or address.port == 0:  # `port` raises ValueError for one that is too large
+        raise ValueError("names no server; write amqp://user:password@host:5672/vhost")
+    if unknown := sorted(query.keys() - PARAMETERS):
+        raise ValueError(f"{', '.join(unknown)}: unknown; there are {', '.join(sorted(PARAMETERS))}")
+    if not query["heartbeat"].isdecimal():
+        raise ValueError("heartbeat is a number of seconds")
+    for name in FILES & query.keys():
+        Path(query[name]).read_bytes()
 
 
 async def _parcels(arrived: "asyncio.Queue[AbstractIncomingMessage | None]") -> AsyncIterator[RabbitParcel]:

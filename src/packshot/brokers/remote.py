@@ -8,11 +8,13 @@ is made a moment later: what a client library repairs by itself, it repairs diff
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import suppress
+from math import inf
 from time import monotonic
-from typing import Final, Protocol, TypeVar
+from typing import Final
 
+from packshot.brokers.line import Line, Parcel, Publish, Reports, end, opened, own_cancellation_only
 from packshot.brokers.messages import MessageUnreadable, decode
 from packshot.errors import ServiceUnavailable
 from packshot.models import Hint
@@ -20,61 +22,29 @@ from packshot.models import Hint
 log = logging.getLogger(__name__)
 
 BATCH: Final = 500
-CONNECT_SECONDS: Final = 10
 CONFIRM_SECONDS: Final = 5
-CLOSE_SECONDS: Final = 3
 PAUSE_SECONDS: Final = 1  # between the end of a connection and the next
 SILENT_SECONDS: Final = 15  # a connection may be doubted that has brought nothing for so long
-
-Opened = TypeVar("Opened")
-Publish = Callable[[Sequence[Hint]], Awaitable[None]]
-
-
-class Parcel(Protocol):
-    """A message as the client library has it."""
-
-    @property
-    def body(self) -> bytes:
-        """What was published."""
-
-    async def forget(self) -> None:
-        """Tell the broker that the message has been taken care of; may raise the line's troubles."""
-
-
-class Line(Protocol):
-    """The way to one kind of broker."""
-
-    @property
-    def name(self) -> str:
-        """What a person calls it."""
-
-    @property
-    def troubles(self) -> tuple[type[Exception], ...]:
-        """What its client library raises when the broker is away."""
-
-    def publishing(self, broken: asyncio.Event, /) -> AbstractAsyncContextManager[Publish]:
-        """Open a connection for the block; what it yields returns once the broker has the messages.
-
-        Sets `broken` if it notices by itself that the connection has ended.
-        """
-
-    def taking(self) -> AbstractAsyncContextManager[AsyncIterator[Parcel]]:
-        """Open a connection for the block; what it yields brings a few messages ahead at most."""
+LONGEST_SILENCE_SECONDS: Final = 600  # doubled with each doubt up to this
+REST_SECONDS: Final = 5  # after a refusal; doubled with each one
+LONGEST_REST_SECONDS: Final = 60
 
 
 class RemoteDelivery:
     """A hint, and the message it came in."""
 
-    def __init__(self, image_id: int, parcel: Parcel, troubles: tuple[type[Exception], ...]) -> None:
+    def __init__(self, image_id: int, parcel: Parcel) -> None:
         self.image_id = image_id
         self._parcel = parcel
-        self._troubles = troubles
 
     async def done(self) -> None:
-        """Tell the broker; if it is away, the message comes a second time and finds nothing to do."""
-        with suppress(*self._troubles), _own_cancellation_only():
-            async with asyncio.timeout(CONFIRM_SECONDS):
-                await self._parcel.forget()
+        """Tell the broker; if that fails, the message comes a second time and finds nothing to do."""
+        try:
+            with own_cancellation_only():
+                async with asyncio.timeout(CONFIRM_SECONDS):
+                    await self._parcel.done()
+        except Exception as error:  # noqa: BLE001 - whatever it is: the claim is ours, and the work goes on
+            log.debug("message not acknowledged", extra={"reason": repr(error)})
 
 
 class RemoteBroker:
@@ -83,30 +53,19 @@ class RemoteBroker:
     def __init__(self, line: Line, count: Callable[[str], None]) -> None:
         self._line = line
         self._count = count
-        self._publish: Publish | None = None
-        self._publishing: asyncio.Task[None] | None = None
-        self._broken = asyncio.Event()
+        self._publisher = Publisher(line)
         self._takers: set[Taker] = set()
         self._is_closed = False
 
     def room(self) -> int:
-        """Ask for a batch while connected; otherwise see to that, and ask for nothing meanwhile."""
-        if self._publishing is None and not self._is_closed:
-            self._publishing = asyncio.create_task(self._keep_publishing())
-        return BATCH if self._publish else 0
+        """Ask for a batch while the broker takes messages; otherwise see to that, and ask for nothing."""
+        if self._is_closed:
+            return 0
+        return BATCH if self._publisher.is_ready() else 0
 
     async def publish(self, hints: Sequence[Hint]) -> None:
         """Return when the broker has confirmed all hints; raise ServiceUnavailable otherwise."""
-        if self._publish is None:
-            raise ServiceUnavailable(f"{self._line.name} is not connected.")
-        try:
-            with _own_cancellation_only():
-                async with asyncio.timeout(CONFIRM_SECONDS):
-                    await self._publish(hints)
-        except self._line.troubles as error:
-            self._publish = None
-            self._broken.set()
-            raise ServiceUnavailable(f"{self._line.name} did not take the messages: {error!r}") from error
+        await self._publisher.publish(hints)
 
     async def deliveries(self) -> AsyncGenerator[RemoteDelivery, None]:
         """Yield what arrives, until `close`; a connection that breaks is made anew."""
@@ -129,23 +88,73 @@ class RemoteBroker:
     async def close(self) -> None:
         """End the deliveries and the connections."""
         self._is_closed = True
-        self._publish = None
-        if self._publishing:
-            await _end(self._publishing)
-        for taker in list(self._takers):
-            await taker.stop()
+        await asyncio.gather(self._publisher.stop(), *(taker.stop() for taker in self._takers))
 
-    async def _keep_publishing(self) -> None:
-        reports = Reports(f"publishing to {self._line.name}")
+
+class Publisher:
+    """The connection for publishing.
+
+    After a refusal it rests, longer each time: a broker that can be reached may still take nothing,
+    for want of a permission or of disk, and meanwhile hints shall go another way.
+    """
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._reports = Reports(f"publishing to {line.name}")
+        self._send: Publish | None = None
+        self._keeping: asyncio.Task[None] | None = None
+        self._broken = asyncio.Event()
+        self._refusals = 0
+        self._rests_until = -inf
+
+    def is_ready(self) -> bool:
+        """Tell whether messages would be taken, as far as we know; begin to connect if nobody has."""
+        if self._keeping is None:
+            self._keeping = asyncio.create_task(self._keep())
+        return self._send is not None and monotonic() >= self._rests_until
+
+    async def publish(self, hints: Sequence[Hint]) -> None:
+        """Return when all are confirmed; raise ServiceUnavailable otherwise."""
+        send = self._send
+        if send is None:
+            raise ServiceUnavailable(f"{self._line.name} is not connected.")
+        try:
+            with own_cancellation_only():
+                async with asyncio.timeout(CONFIRM_SECONDS):
+                    await send(hints)
+        except Exception as error:
+            self._rest(send, error)
+            raise ServiceUnavailable(f"{self._line.name} did not take the messages: {error!r}") from error
+        self._refusals = 0
+        self._reports.connected()
+
+    async def stop(self) -> None:
+        """End the connection."""
+        self._send = None
+        if self._keeping:
+            await end(self._keeping)
+
+    def _rest(self, send: Publish, error: Exception) -> None:
+        if not isinstance(error, self._line.troubles):
+            log.error("broker failed", exc_info=error)
+        self._rests_until = monotonic() + min(REST_SECONDS * 2**self._refusals, LONGEST_REST_SECONDS)
+        self._refusals += 1
+        self._reports.broken(repr(error))
+        if self._send is send:  # else there is a newer connection already
+            self._send = None
+            self._broken.set()
+
+    async def _keep(self) -> None:
         while True:
-            with reports.trouble(self._line.troubles):
+            with self._reports.trouble(self._line.troubles):
                 self._broken.clear()
-                async with _opened(self._line.publishing(self._broken)) as publish:
-                    reports.connected()
-                    self._publish = publish
+                async with opened(self._line.publishing(self._broken)) as send:
+                    if not self._refusals:  # else only a message that is taken proves anything
+                        self._reports.connected()
+                    self._send = send
                     await self._broken.wait()
-                    self._publish = None
-                reports.broken("the connection ended")
+                    self._send = None
+                self._reports.broken("the connection ended")
             await asyncio.sleep(PAUSE_SECONDS)
 
 
@@ -157,18 +166,24 @@ class Taker:
         self._line = line
         self._count = count
         self._heard_at = monotonic()
+        self._doubts = 0
         self._patience = asyncio.timeout(None)
         self._taking = asyncio.create_task(self._keep_taking())
 
     def doubt(self) -> None:
-        """Make the connection anew if it has been silent for long."""
-        if monotonic() - self._heard_at > SILENT_SECONDS and self.mailbox.empty():
+        """Make the connection anew if it has been silent for long, and longer still the next time.
+
+        It may be right to be silent: others have the partitions, or the messages.
+        """
+        patience = min(SILENT_SECONDS * 2**self._doubts, LONGEST_SILENCE_SECONDS)
+        if monotonic() - self._heard_at > patience and self.mailbox.empty():
             with suppress(RuntimeError):  # it is being made anew at this moment
                 self._patience.reschedule(0)
+                self._doubts += 1
 
     async def stop(self) -> None:
         """End the connection and the stream; what was not taken yet goes back to the broker."""
-        await _end(self._taking)
+        await end(self._taking)
         with suppress(asyncio.QueueEmpty):
             self.mailbox.get_nowait()
         self.mailbox.put_nowait(None)
@@ -177,11 +192,12 @@ class Taker:
         reports = Reports(f"taking from {self._line.name}")
         while True:
             with reports.trouble(self._line.troubles):
-                async with asyncio.timeout(None) as self._patience, _opened(self._line.taking()) as parcels:
+                async with opened(self._line.taking()) as parcels:
                     reports.connected()
                     self._heard_at = monotonic()
-                    async for parcel in parcels:
-                        await self._take(parcel)
+                    async with asyncio.timeout(None) as self._patience:
+                        async for parcel in parcels:
+                            await self._take(parcel)
             await asyncio.sleep(PAUSE_SECONDS)
 
     async def _take(self, parcel: Parcel) -> None:
@@ -190,66 +206,8 @@ class Taker:
         except MessageUnreadable as error:
             self._count("unreadable_messages")
             log.warning("message ignored", extra={"reason": str(error)})
-            await parcel.forget()
+            await parcel.done()
         else:
-            await self.mailbox.put(RemoteDelivery(hint.image_id, parcel, self._line.troubles))
+            await self.mailbox.put(RemoteDelivery(hint.image_id, parcel))
         self._heard_at = monotonic()
-
-
-class Reports:
-    """Says once that a connection is gone, and once that it is back."""
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self._is_broken = False
-
-    def connected(self) -> None:
-        """The connection stands."""
-        if self._is_broken:
-            log.warning("broker is back", extra={"what": self._what})
-        self._is_broken = False
-
-    def broken(self, reason: str) -> None:
-        """The connection has ended, or cannot be made."""
-        if not self._is_broken:
-            log.warning("broker is away", extra={"what": self._what, "reason": reason})
-        self._is_broken = True
-
-    @contextmanager
-    def trouble(self, kinds: tuple[type[Exception], ...]) -> Iterator[None]:
-        """Survive the block's troubles."""
-        try:
-            with _own_cancellation_only():
-                yield
-        except kinds as error:
-            self.broken(repr(error))
-
-
-@asynccontextmanager
-async def _opened(connection: AbstractAsyncContextManager[Opened]) -> AsyncIterator[Opened]:
-    """Open and close with a time limit: a frozen broker answers neither."""
-    async with asyncio.timeout(CONNECT_SECONDS):
-        opened = await connection.__aenter__()
-    try:
-        yield opened
-    finally:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await connection.__aexit__(None, None, None)
-
-
-@contextmanager
-def _own_cancellation_only() -> Iterator[None]:
-    """Turn a CancelledError that nobody asked for into what it is: aiormq raises it after a freeze."""
-    try:
-        yield
-    except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task and task.cancelling():
-            raise
-        raise ConnectionError("the connection broke") from error
-
-
-async def _end(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    await asyncio.wait([task], timeout=2 * CLOSE_SECONDS)
+        self._doubts = 0
