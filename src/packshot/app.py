@@ -27,6 +27,7 @@ from packshot.postgres import embedded_postgres
 from packshot.presets import load_presets
 from packshot.producer import Producer
 from packshot.products import Products
+from packshot.pulse import Pulse
 from packshot.settings import Settings
 from packshot.stores import Store, open_store
 from packshot.sweeper import Sweeper
@@ -119,10 +120,15 @@ def _build(settings: Settings, folder: Path | None, database: Database, desk: De
 async def open_consumer(app: App) -> AsyncIterator[Consumer]:
     """Build what a worker needs besides: the downloader and the decoder children."""
     presets = load_presets(app.settings.presets_file)
-    async with Downloader(app.settings) as downloader, Compressor(app.settings, presets) as compressor:
+    async with (
+        Downloader(app.settings) as downloader,
+        Compressor(app.settings, presets) as compressor,
+        Pulse.beating() as pulse,
+    ):
         pipeline = Pipeline(
             images=app.images,
             desk=app.desk,
+            pulse=pulse,
             download=downloader.download,
             compress=compressor.compress,
             store=app.store,
