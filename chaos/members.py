@@ -88,7 +88,7 @@ class Member:
         assert self.doomed, "nobody condemned it"
         process = psutil.Process((await self.doomed).pid)
         async with asyncio.timeout(STANDSTILL_SECONDS):
-            while process.status() != psutil.STATUS_STOPPED:  # noqa: ASYNC110 - it sets no Event
+            while process.status() != psutil.STATUS_STOPPED:
                 await asyncio.sleep(POLL_SECONDS)
         self.doomed = None
 
