@@ -9,7 +9,7 @@ SERVERS_READY := .venv/.servers-ready
 # Inside, because a home is not always there or writable (containers, CI).
 export UV_CACHE_DIR ?= .venv/.cache
 
-.PHONY: help run demo test check bench chaos format lock clean
+.PHONY: help run install demo test check bench chaos format lock clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -18,6 +18,8 @@ help: ## Show this list
 
 run: $(RUN_READY) ## Start everything on http://127.0.0.1:8080; Ctrl-C stops it
 	@$(PYTHON_IN_VENV) -m packshot serve
+
+install: $(RUN_READY) ## Make the environment, for .venv/bin/packshot
 
 demo: $(RUN_READY) ## Show the main job and end; PICTURES=folder takes your own pictures
 	@$(PYTHON_IN_VENV) -m packshot demo $(if $(PICTURES),--pictures "$$PICTURES")
@@ -30,10 +32,10 @@ check: $(DEV_READY) ## Check format, style and types
 	.venv/bin/ruff check .
 	$(PYTHON_IN_VENV) -m mypy
 
-bench: $(DEV_READY) ## Measure; the figures in docs/performance.md come from here
+bench: $(DEV_READY) $(SERVERS_READY) ## Measure; the figures in docs/performance.md come from here
 	$(PYTHON_IN_VENV) -m benchmarks $(ARGS)
 
-chaos: $(DEV_READY) $(SERVERS_READY) ## Break everything and check the books, 40 minutes; ARGS=--short three
+chaos: $(DEV_READY) $(SERVERS_READY) ## Break everything and check the books, 40 minutes; ARGS=--short for three minutes
 	$(PYTHON_IN_VENV) -m chaos $(ARGS)
 
 format: $(DEV_READY) ## Format the sources and mend what can be mended

@@ -14,6 +14,7 @@ import psutil
 import uvloop
 from rich.console import Console
 from rich.table import Table
+from servers import ServerMissing
 
 from benchmarks.results import Result
 from packshot import __version__
@@ -88,5 +89,7 @@ def _machine(idle: float) -> str:
 if __name__ == "__main__":
     try:
         sys.exit(main())
+    except ServerMissing as missing:
+        sys.exit(str(missing))
     except (KeyboardInterrupt, asyncio.CancelledError):
         sys.exit("Interrupted; nothing is left behind.")

@@ -22,6 +22,8 @@ from chaos.worker import DOOM
 
 RESTART_SECONDS: Final = 1
 POLL_SECONDS: Final = 0.02
+STOP_SECONDS: Final = 30  # promised
+STANDSTILL_SECONDS: Final = 120
 API: Final = ("packshot", "api")
 WORKER: Final = ("chaos.worker",)
 
@@ -85,17 +87,20 @@ class Member:
         """Wait until the life that was condemned has stopped in its tracks."""
         assert self.doomed, "nobody condemned it"
         process = psutil.Process((await self.doomed).pid)
-        while process.status() != psutil.STATUS_STOPPED:
-            await asyncio.sleep(POLL_SECONDS)
+        async with asyncio.timeout(STANDSTILL_SECONDS):
+            while process.status() != psutil.STATUS_STOPPED:
+                await asyncio.sleep(POLL_SECONDS)
         self.doomed = None
 
     async def stop(self) -> None:
-        """Ask the process to end, wait, and let it stay away until `go`."""
+        """Ask the process to end, wait, and let it stay away until `go`; it must end well, and in time."""
         self._may_run.clear()
         process = self._running()
         with suppress(ProcessLookupError):
             process.terminate()
-        await process.wait()
+        async with asyncio.timeout(STOP_SECONDS):
+            code = await process.wait()
+        assert code == 0, f"a process that was asked to end did so with {code}"
 
     def go(self) -> None:
         """Let it run again."""

@@ -11,6 +11,7 @@ from chaos.books import Recovery
 from chaos.verdict import Offence
 
 RECOVERY_SECONDS: Final = 45  # required of 95 of 100 faults
+MOST_FAILED: Final = 0.01  # of all images may be so unlucky
 KINDS: Final = ("lost", "twice", "stuck")
 HEADINGS: Final = (
     "fault",
@@ -45,6 +46,10 @@ def failures(outcomes: Sequence[Outcome]) -> list[str]:
         seconds = percentile([r for r in recoveries if r.fault == fault], 0.95)
         if seconds > RECOVERY_SECONDS:
             found.append(f"{fault}: recovery took {seconds:.0f} s, {RECOVERY_SECONDS} s are allowed")
+    failed = sum(verdict.failed.total() for verdict in (outcome.verdict for outcome in outcomes))
+    images = sum(outcome.verdict.images for outcome in outcomes)
+    if failed > MOST_FAILED * images:
+        found.append(f"{failed} of {images} images lost three workers; that is more than bad luck")
     return found
 
 

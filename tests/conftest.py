@@ -19,6 +19,7 @@ from packshot.lifecycle import RetryPolicy
 from packshot.pipeline import Compress, Download, Pipeline
 from packshot.postgres import embedded_postgres
 from packshot.products import Products
+from packshot.pulse import Pulse
 from packshot.stores import Store, open_store
 from packshot.users import Users
 from packshot.workers import Desk, Workers
@@ -153,6 +154,7 @@ def make_pipeline(images: Images, desk: Desk, store: Store, collector: Collector
         return Pipeline(
             images=images,
             desk=desk,
+            pulse=Pulse(),
             download=download,
             compress=compress,
             store=store or usual_store,

@@ -22,7 +22,16 @@ TESTS: Final = ROOT / "tests"
 # A unit imports from the layers above its own in this list, never from its own.
 LAYERS: Final = (
     {"errors", "models"},  # the nouns
-    {"addresses", "answers", "formats", "lifecycle", "presets", "settings", "telemetry"},  # decisions
+    {
+        "addresses",
+        "answers",
+        "formats",
+        "lifecycle",
+        "presets",
+        "pulse",
+        "settings",
+        "telemetry",
+    },  # decisions
     {"cluster", "sketch"},  # what postgres and decoder put aside to stay short
     {
         "brokers",

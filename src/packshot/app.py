@@ -29,6 +29,7 @@ from packshot.postgres import embedded_postgres
 from packshot.presets import load_presets
 from packshot.producer import Producer
 from packshot.products import Products
+from packshot.pulse import Pulse
 from packshot.settings import Settings, aws_environment
 from packshot.stores import Store, open_store
 from packshot.sweeper import Sweeper
@@ -141,10 +142,12 @@ async def open_consumer(app: App) -> AsyncIterator[Consumer]:
         open_redis(app.settings, VISIT_SECONDS) as redis,
         Downloader(app.settings) as downloader,
         Compressor(app.settings, presets) as compressor,
+        Pulse.beating() as pulse,
     ):
         pipeline = Pipeline(
             images=app.images,
             desk=app.desk,
+            pulse=pulse,
             download=_manners(app.settings, redis).polite(downloader.download),
             compress=compressor.compress,
             store=app.store,

@@ -175,7 +175,7 @@ def demo(
 def main() -> None:
     """Run a command; every error that a person can act on is one message, never a traceback."""
     try:
-        cli()
+        cli(prog_name="packshot")
     except ConfigError as error:
         _fail(str(error), code=2)
     except PackshotError as error:

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from packshot.app import App, open_app
-from packshot.errors import CATALOGUE, ConfigError
+from packshot.errors import CATALOGUE, ConfigError, ServiceUnavailable
 from packshot.models import Product
 from packshot.settings import Settings
 from packshot.terminal import (
@@ -83,12 +83,19 @@ async def status(settings: Settings, *, watch: bool, as_json: bool) -> None:
         if as_json:
             print_json(dict(await app.backlog.summary()))
         elif watch:
-            with live() as view:
-                while True:
-                    view.update(status_table(await app.backlog.summary()), refresh=True)
-                    await asyncio.sleep(WATCH_SECONDS)
+            await _watch_status(app)
         else:
             screen.print(status_table(await app.backlog.summary()))
+
+
+async def _watch_status(app: App) -> None:
+    with live() as view:
+        while True:
+            try:
+                view.update(status_table(await app.backlog.summary()), refresh=True)
+            except ServiceUnavailable as error:  # what people watch for
+                view.update(f"{error}\nWaiting for it.", refresh=True)
+            await asyncio.sleep(WATCH_SECONDS)
 
 
 async def retry(

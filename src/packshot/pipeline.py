@@ -15,11 +15,12 @@ from typing import Final, Protocol
 from weakref import WeakValueDictionary
 
 from packshot.collector import Collector
-from packshot.errors import PackshotError, ServiceUnavailable, StaleClaim
+from packshot.errors import ImageError, PackshotError, ServiceUnavailable, StaleClaim
 from packshot.images import Images
 from packshot.lifecycle import LONGEST_RELEASE_SECONDS, GiveUp, Release, Retry, RetryPolicy, judge
 from packshot.models import Claim, Compressed, Encoding, Picture, Preset, Rendered, Rendition, Source
 from packshot.presets import CONTENT_TYPES, recipe, store_key
+from packshot.pulse import Pulse
 from packshot.stores import Store
 from packshot.workers import Desk
 
@@ -50,6 +51,7 @@ class Pipeline:
         *,
         images: Images,
         desk: Desk,
+        pulse: Pulse,
         download: Download,
         compress: Compress,
         store: Store,
@@ -59,6 +61,7 @@ class Pipeline:
     ) -> None:
         self._images = images
         self._desk = desk
+        self._pulse = pulse
         self._download = download
         self._compress = compress
         self._store = store
@@ -70,13 +73,14 @@ class Pipeline:
 
     async def process(self, claim: Claim) -> None:
         """Bring the image to its next state. Raises ServiceUnavailable when even that cannot be written."""
+        started = monotonic()
         try:
             with self._desk.job_folder(claim.image_id, claim.attempt) as folder:
                 await self._render(claim, folder)
         except StaleClaim as stale:
             self._discard(claim, stale)
         except PackshotError as error:
-            await self._record_failure(claim, error)
+            await self._record_failure(claim, self._excused(error, started))
         except asyncio.CancelledError:  # we are shutting down: somebody else shall have it at once
             with suppress(PackshotError):  # or has it already
                 await self._images.release(claim, Release(delay_seconds=0))
@@ -125,6 +129,12 @@ class Pipeline:
             bytes=picture.bytes,
         )
 
+    def _excused(self, error: PackshotError, started: float) -> PackshotError:
+        """Take what timed out while we stood still upon ourselves."""
+        if isinstance(error, ImageError) and error.transient and self._pulse.stood_still_since(started):
+            return ServiceUnavailable(f"This process stood still for a while. ({error})")
+        return error
+
     async def _record_failure(self, claim: Claim, error: PackshotError) -> None:
         verdict = judge(error, claim.attempt, claim.max_attempts, self._policy)
         log.warning(
@@ -132,7 +142,9 @@ class Pipeline:
             extra={
                 "image_id": claim.image_id,
                 "attempt": claim.attempt,
-                "verdict": verdict,
+                "verdict": type(verdict).__name__,
+                "delay_seconds": getattr(verdict, "delay_seconds", None),
+                "code": getattr(error, "code", None),
                 "reason": str(error),
             },
         )

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import orjson
 from rich.console import Console, Group
@@ -16,6 +17,7 @@ from rich.table import Table
 
 from packshot import __version__
 from packshot.app import App
+from packshot.settings import Settings
 from packshot.web.views import ImageView, ProductView, UserView
 
 STYLES: Final = {"ready": "green", "failed": "red", "processing": "yellow", "pending": "dim"}
@@ -37,9 +39,23 @@ def announce(app: App, listener: socket.socket | None) -> None:
     screen.print(f"  data        {escape(str(app.settings.data_dir.absolute()))}", soft_wrap=True)
     if app.database_folder:
         screen.print(f"  database    embedded, in {escape(str(app.database_folder))}", soft_wrap=True)
+    for name, url in _shared(app.settings):
+        screen.print(f"  {name:<10}  {escape(url)}", soft_wrap=True)
     if app.desk.worker.slots:
         screen.print(f"  works on    up to {app.desk.worker.slots} images at once")
     screen.print("Ctrl-C stops it; work in hand is finished or given back.")
+
+
+def _shared(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Yield what is shared with other processes, without logins and options."""
+    for name, url in (
+        ("database", settings.database_url),
+        ("broker", settings.broker_url),
+        ("store", settings.store_url),
+    ):
+        parts = urlsplit(url)
+        if parts.netloc:
+            yield name, parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
 def print_json(value: object) -> None:

@@ -20,6 +20,7 @@ from packshot.errors import (
 from packshot.images import Images
 from packshot.models import Compressed
 from packshot.products import Products
+from packshot.pulse import Pulse
 from packshot.stores import Store, open_store
 
 
@@ -134,3 +135,27 @@ async def test_a_bug_leaves_the_image_to_its_lease(
 
     assert await state_of(images, claim.image_id) == "processing"
     assert files_in(tmp_path / "data") == []
+
+
+async def test_what_timed_out_while_we_stood_still_uses_up_no_attempt(
+    make_pipeline: MakePipeline, images: Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = await claimed(images, await an_image(images))
+    monkeypatch.setattr(Pulse, "stood_still_since", lambda *_: True)
+
+    await make_pipeline(failing(SourceTimeout("Too slow."))).process(claim)
+
+    image = await images.get(claim.image_id)
+    assert (image["state"], image["error_code"]) == ("pending", None)
+    assert image["max_attempts"] == claim.max_attempts + 1
+
+
+async def test_a_picture_that_is_damaged_is_damaged_though_we_stood_still(
+    make_pipeline: MakePipeline, images: Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = await claimed(images, await an_image(images))
+    monkeypatch.setattr(Pulse, "stood_still_since", lambda *_: True)
+
+    await make_pipeline(failing(ImageDamaged("Half of it is missing."))).process(claim)
+
+    assert await state_of(images, claim.image_id) == "failed"

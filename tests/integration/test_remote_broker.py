@@ -215,9 +215,7 @@ async def test_a_taker_that_heard_something_lately_keeps_its_connection(url: str
 
 async def test_what_was_not_done_comes_back_after_the_close(url: str) -> None:
     async with opened(url) as broker, taking(broker, done=False) as taken:
-        await publish(broker, 1)
-        await publish(broker, 2)
-        await publish(broker, 3)
+        await publish(broker, 1, 2, 3)
         await taken.has(1, 2, 3)
         await taken.deliveries[0].done()
 

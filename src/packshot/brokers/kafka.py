@@ -78,10 +78,10 @@ class Offsets:
 class KafkaLine:
     """The way to one topic."""
 
-    name = "Kafka"
     troubles = (KafkaError, ConsumerStoppedError, OSError, TimeoutError)
 
     def __init__(self, address: KafkaAddress) -> None:
+        self.name = f"Kafka at {','.join(address.servers)}, topic {address.topic}"
         self._topic = address.topic
         self._group = address.group
         self._partitions = address.partitions
@@ -187,8 +187,13 @@ class Committer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has
         await self.commit()
         self._offsets.clear()
 
-    async def on_partitions_assigned(self, _: Collection[TopicPartition]) -> None:
-        """Do nothing: each partition goes on where it was committed."""
+    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        """Say when there are more of us than partitions; else each goes on where it was committed."""
+        if not assigned:
+            log.warning(
+                "this process gets no messages",
+                extra={"reason": "the topic has fewer partitions than the group has members; add some"},
+            )
 
 
 async def _parcels(consumer: AIOKafkaConsumer, offsets: Offsets) -> AsyncIterator[KafkaParcel]:

@@ -14,6 +14,7 @@ What a `kafka://` URL says.
 import re
 import ssl
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -25,7 +26,8 @@ CHOICES: Final = {
     "sasl_mechanism": ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"),
 }
 SERVER: Final = re.compile(r"(?:[\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?", re.IGNORECASE)
-PARAMETERS: Final = frozenset({"group", "partitions", "cafile", "certfile", "keyfile", *CHOICES})
+FILES: Final = frozenset({"cafile", "certfile", "keyfile"})
+PARAMETERS: Final = FILES | {"group", "partitions", *CHOICES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,5 +98,7 @@ def _check(said: dict[str, str]) -> None:
     for name, choices in CHOICES.items():
         if name in said and said[name] not in choices:
             raise ValueError(f"{name} is one of {', '.join(choices)}")
+    for name in FILES & said.keys():
+        Path(said[name]).read_bytes()  # ssl does not say which file is missing
     if not said.get("partitions", "1").isdecimal() or said.get("partitions") == "0":
         raise ValueError("partitions is a number from 1")

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from time import monotonic
 from typing import Final, Protocol, TypeVar
 
 from packshot.models import Hint
@@ -16,6 +17,7 @@ log = logging.getLogger(__name__)
 
 CONNECT_SECONDS: Final = 10
 CLOSE_SECONDS: Final = 3
+REMINDER_SECONDS: Final = 600
 
 Opened = TypeVar("Opened")
 Publish = Callable[[Sequence[Hint]], Awaitable[None]]
@@ -54,11 +56,12 @@ class Line(Protocol):
 
 
 class Reports:
-    """Says once that a connection is gone, and once that it is back."""
+    """Says that a connection is gone, every ten minutes, and once that it is back."""
 
     def __init__(self, what: str) -> None:
         self._what = what
         self._is_broken = False
+        self._said_at = 0.0
 
     def connected(self) -> None:
         """The connection stands."""
@@ -67,9 +70,10 @@ class Reports:
         self._is_broken = False
 
     def broken(self, reason: str) -> None:
-        """The connection has ended, or cannot be made."""
-        if not self._is_broken:
+        """The connection has ended, or cannot be made; it is said again if that lasts."""
+        if not self._is_broken or monotonic() - self._said_at > REMINDER_SECONDS:
             log.warning("broker is away", extra={"what": self._what, "reason": reason})
+            self._said_at = monotonic()
         self._is_broken = True
 
     @contextmanager

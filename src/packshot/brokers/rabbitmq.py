@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
@@ -47,7 +47,6 @@ class RabbitParcel:
 class RabbitLine:
     """The way to one queue of a RabbitMQ server; at most `slots` messages are taken ahead."""
 
-    name = "RabbitMQ"
     troubles = (AMQPError, OSError, TimeoutError, RuntimeError)  # a closed channel is a RuntimeError
 
     def __init__(self, url: str, slots: int) -> None:
@@ -55,6 +54,10 @@ class RabbitLine:
         query = {"heartbeat": HEARTBEAT_SECONDS, **dict(parse_qsl(address.query, keep_blank_values=True))}
         _check(address, query)
         self._queue = query.pop("queue", QUEUE)
+        vhost = unquote(address.path.removeprefix("/")) or "/"
+        self.name = (
+            f"RabbitMQ at {address.hostname}:{address.port or 5672}, vhost {vhost}, queue {self._queue}"
+        )
         self._url = address._replace(query=urlencode(query)).geturl()
         self._slots = slots
         self._declaring = asyncio.Lock()
@@ -103,14 +106,25 @@ class RabbitLine:
 
 def _check(address: SplitResult, query: Mapping[str, str]) -> None:
     """Raise ValueError or OSError for what aiormq would stumble over again with every connection."""
-    if not address.hostname or address.port == 0:  # `port` raises ValueError for one that is too large
-        raise ValueError("names no server; write amqp://user:password@host:5672/vhost")
+    if not _names_a_server(address):
+        raise ValueError(
+            "names no server; write amqp://user:password@host:5672/vhost, with %23, %2F, %3A and %40 for"
+            " # / : @ in a password"
+        )
     if unknown := sorted(query.keys() - PARAMETERS):
         raise ValueError(f"{', '.join(unknown)}: unknown; there are {', '.join(sorted(PARAMETERS))}")
-    if not query["heartbeat"].isdecimal():
-        raise ValueError("heartbeat is a number of seconds")
+    if not query["heartbeat"].isdecimal() or int(query["heartbeat"]) == 0:
+        raise ValueError("heartbeat is a number of seconds, from 1")
     for name in FILES & query.keys():
         Path(query[name]).read_bytes()
+
+
+def _names_a_server(address: SplitResult) -> bool:
+    """Tell without repeating anything: a character that is not escaped makes a port of half a password."""
+    try:
+        return bool(address.hostname) and address.port != 0 and not address.fragment
+    except ValueError:
+        return False
 
 
 async def _parcels(arrived: "asyncio.Queue[AbstractIncomingMessage | None]") -> AsyncIterator[RabbitParcel]:
