@@ -37,8 +37,8 @@ async def measure() -> list[Result]:
     for name, server in SERVERS.items():
         with scratch() as folder:
             async with server.start(folder / "server") as started:
-                results.append(await _messages(name, started.url))
                 results.append(await _images(name, started.url))
+                results.append(await _messages(name, started.url))  # last: some may come again
     return results
 
 
