@@ -135,6 +135,7 @@ def retry(
 def gc(
     *,
     delete: Annotated[bool, typer.Option("--delete", help="Delete them, not only count them.")] = False,
+    even_most: Annotated[bool, typer.Option("--even-most", help="Even if it is most of the store.")] = False,
     grace_hours: Annotated[
         float, typer.Option(help="Younger files are left alone: a worker may just be making them.", min=0)
     ] = 24,
@@ -143,7 +144,7 @@ def gc(
     """Find files in the store that nobody refers to."""
     from packshot.upkeep import collect_garbage  # noqa: PLC0415 - heavy
 
-    _run(collect_garbage, delete=delete, grace_hours=grace_hours, as_json=as_json)
+    _run(collect_garbage, delete=delete, even_most=even_most, grace_hours=grace_hours, as_json=as_json)
 
 
 @store.command("copy")

@@ -3,7 +3,7 @@
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from packshot.app import open_app
+from packshot.app import App, open_app
 from packshot.errors import ConfigError
 from packshot.garbage import Findings, GarbageCollection
 from packshot.moving import Load, Move, switch
@@ -11,21 +11,38 @@ from packshot.settings import Settings, aws_environment
 from packshot.stores import open_store
 from packshot.terminal import counting, print_json, screen, size
 
+MOST_IS_GARBAGE: Final = """\
+This database knows {in_use:,} files of this store, and {garbage:,} would go. Are PACKSHOT_DATABASE_URL,
+PACKSHOT_DATA_DIR and PACKSHOT_STORE_URL those of one installation? If they are: --even-most."""
 HOW_TO_SWITCH: Final = """\
 To switch: set PACKSHOT_STORE_URL to the new store and restart every process; then run this command once more,
 with --switch, for what came in meanwhile and for the locations in the products."""
 
 
-async def collect_garbage(settings: Settings, *, delete: bool, grace_hours: float, as_json: bool) -> None:
-    """Look through the store for files that nobody refers to."""
+async def collect_garbage(
+    settings: Settings, *, delete: bool, even_most: bool, grace_hours: float, as_json: bool
+) -> None:
+    """Look through the store for files that nobody refers to.
+
+    Raises ConfigError rather than delete most of a store: that is what a wrong database looks like.
+    """
     async with open_app(settings) as app:
-        collection = GarbageCollection(app.database, app.store, grace_hours=grace_hours, delete=delete)
-        with counting("files", quiet=as_json) as bar:
-            await collection.run(lambda found: bar(found.files, f"{size(found.garbage_bytes)} of garbage"))
+        found = await _look_through(app, grace_hours=grace_hours, delete=False, quiet=as_json)
+        if delete and found.garbage > found.in_use and not even_most:
+            raise ConfigError(MOST_IS_GARBAGE.format(garbage=found.garbage, in_use=found.in_use))
+        if delete:
+            found = await _look_through(app, grace_hours=grace_hours, delete=True, quiet=as_json)
     if as_json:
-        print_json(collection.findings.summary())
+        print_json(found.summary())
     else:
-        screen.print(_describe(collection.findings, delete=delete), markup=False)
+        screen.print(_describe(found, delete=delete), markup=False)
+
+
+async def _look_through(app: App, *, grace_hours: float, delete: bool, quiet: bool) -> Findings:
+    collection = GarbageCollection(app.database, app.store, grace_hours=grace_hours, delete=delete)
+    with counting("files", quiet=quiet) as bar:
+        await collection.run(lambda found: bar(found.files, f"{size(found.garbage_bytes)} of garbage"))
+    return collection.findings
 
 
 async def copy_store(

@@ -29,10 +29,20 @@ async def test_gc_only_counts_unless_it_is_told_to_delete(packshot: Packshot, lo
 
 
 async def test_gc_deletes_and_says_how_much(packshot: Packshot, lost: Path) -> None:
-    told = (await packshot("gc", "--delete", "--json")).json()
+    told = (await packshot("gc", "--delete", "--even-most", "--json")).json()
 
     assert (told["files"], told["garbage"], told["garbage_bytes"], told["deleted"]) == (1, 1, 7, 1)
     assert not lost.exists()
+
+
+async def test_gc_does_not_empty_a_store_that_its_database_does_not_know(
+    packshot: Packshot, lost: Path
+) -> None:
+    ended = await packshot("gc", "--delete")
+
+    assert ended.code == 2
+    assert "PACKSHOT_DATABASE_URL" in ended.err
+    assert lost.exists()
 
 
 async def test_gc_leaves_alone_what_is_younger_than_asked(packshot: Packshot, lost: Path) -> None:
