@@ -60,7 +60,8 @@ def _shared(settings: Settings) -> Iterator[tuple[str, str]]:
 
 def print_json(value: object) -> None:
     """Print one JSON document."""
-    print(orjson.dumps(value, default=str, option=orjson.OPT_INDENT_2).decode())  # noqa: T201 - not for rich
+    text = orjson.dumps(value, default=str, option=orjson.OPT_INDENT_2).decode()
+    print(text, flush=True)  # noqa: T201 - not for rich; at the exit nobody would catch a broken pipe
 
 
 def print_users(users: Sequence[UserView]) -> None:

@@ -100,7 +100,7 @@ async def test_a_path_that_does_not_exist_is_not_found(api: AsyncClient) -> None
     ("method", "path", "allowed"),
     [
         ("PUT", "/products", "GET, POST"),
-        ("PUT", "/products/1", "DELETE, GET, PATCH"),
+        ("PUT", "/products/1", "DELETE, GET, HEAD, PATCH"),
         ("GET", "/process-image", "POST"),
         ("DELETE", "/images/1/large", "GET, HEAD"),
     ],

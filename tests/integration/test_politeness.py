@@ -293,9 +293,6 @@ async def test_an_image_whose_host_is_busy_is_given_back_and_keeps_its_attempts(
     await make_pipeline(failing(SourceBusy("Full.", 30))).process(claim)
 
     image = await images.get(claim.image_id)
-    assert (image["state"], image["error_code"], image["max_attempts"] - image["attempt"]) == (
-        "pending",
-        None,
-        5,
-    )
+    assert (image["state"], image["error_code"]) == ("pending", None)
+    assert image["max_attempts"] - image["attempt"] == 5
     assert (image["due_at"] - image["updated_at"]).total_seconds() == 30
