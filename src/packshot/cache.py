@@ -89,12 +89,17 @@ class Redis:
 
     async def ask(self, *command: str | bytes | float) -> Any:  # noqa: ANN401 - each command has its own
         """Return the answer to a command, or None if Redis is away, refuses, or takes too long."""
+        answer = self.tell(*command)
+        return None if answer is None else await answer
+
+    def tell(self, *command: str | bytes | float) -> "asyncio.Future[Any] | None":
+        """Send a command with the next exchange; its answer need not be waited for."""
         if not self._is_there:
             return None
         answer = asyncio.get_running_loop().create_future()
         self._waiting.append((command, answer))
         self._somebody_waits.set()
-        return await answer
+        return answer
 
     async def _carry(self) -> None:
         """Carry questions there and answers back while Redis is there, look for it while it is away."""
@@ -174,10 +179,10 @@ class Cache:
         label = version.encode() + b"\n"
         return entry.removeprefix(label) if entry and entry.startswith(label) else None
 
-    async def put(self, key: str, version: str, answer: bytes) -> None:
-        """Keep an answer for a day, or until Redis needs the room."""
+    def put(self, key: str, version: str, answer: bytes) -> None:
+        """Keep an answer for a day, or until Redis needs the room; nobody waits for that."""
         entry = version.encode() + b"\n" + answer
-        await self._redis.ask("SET", f"packshot:answer:{key}", entry, "EX", ENTRY_SECONDS)
+        self._redis.tell("SET", f"packshot:answer:{key}", entry, "EX", ENTRY_SECONDS)
 
 
 async def _within(seconds: float, reply: Awaitable[Any]) -> Any:  # noqa: ANN401 - whatever comes

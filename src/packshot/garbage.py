@@ -16,10 +16,12 @@ from typing import Final
 
 from packshot.database import Connection, Database
 from packshot.models import StoredFile
+from packshot.presets import FORMATS
 from packshot.stores import Store
 
 BATCH: Final = 1000
-OUR_KEY: Final = re.compile(r"([0-9a-f]{2})/(\1[0-9a-f]{62})/[a-z0-9][-a-z0-9_.]*")
+SUFFIXES: Final = "|".join(form.suffix for form in FORMATS.values())
+OUR_KEY: Final = re.compile(rf"([0-9a-f]{{2}})/(\1[0-9a-f]{{62}})/[a-z0-9][-a-z0-9_.]*\.(?:{SUFFIXES})")
 
 RECORDED: Final = "SELECT key FROM renditions WHERE key = ANY($1)"
 

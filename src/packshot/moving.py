@@ -1,10 +1,11 @@
 """
 Moves house: copies every file of a store to another one, and then rewrites where products say they are.
 
-Copying may be cut short at any time and started again: what is there with the same bytes is left alone.
+Copying may be cut short at any time and started again: what is there is left alone, and compared.
 Nothing is deleted here. Each file is read back and compared, because the old store will be thrown away.
 """
 
+import logging
 from asyncio import Semaphore, TaskGroup, to_thread
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -18,6 +19,8 @@ from packshot.errors import NotFound, ServiceUnavailable
 from packshot.presets import CONTENT_TYPES, FORMATS
 from packshot.stores import Store
 from packshot.stores.keys import KEY
+
+log = logging.getLogger(__name__)
 
 AT_ONCE: Final = 8
 TYPES: Final = {form.suffix: CONTENT_TYPES[name] for name, form in FORMATS.items()}
@@ -39,17 +42,18 @@ SWITCH: Final = """
 
 @dataclass(slots=True)
 class Load:
-    """How many files were copied, were there already, or are not ours and were left."""
+    """How many files were copied, were there already, the `same` or `different`, or are not ours."""
 
     copied: int = 0
     copied_bytes: int = 0
     same: int = 0
+    different: int = 0
     foreign: int = 0
 
     @property
     def files(self) -> int:
         """How many files have been looked at."""
-        return self.copied + self.same + self.foreign
+        return self.copied + self.same + self.different + self.foreign
 
     def summary(self) -> dict[str, int]:
         """Return the numbers by their names."""
@@ -92,12 +96,14 @@ class Move:
             data = await self._origin.get(key)
         except NotFound:  # deleted since it was listed
             return
-        if await self._has(key, data):
-            self.load.same += 1
-            return
-        await self._put(key, data, kind)
-        self.load.copied += 1
-        self.load.copied_bytes += len(data)
+        match await self._compare(key, data):
+            case True:
+                self.load.same += 1
+            case False:  # one of the two is damaged, and we cannot know which
+                self.load.different += 1
+                log.warning("file differs", extra={"key": key})
+            case None:
+                await self._put(key, data, kind)
 
     async def _put(self, key: str, data: bytes, kind: str) -> None:
         file = await to_thread(self._write, data)
@@ -105,14 +111,17 @@ class Move:
             await self._target.put(key, file, kind)
         finally:
             file.unlink(missing_ok=True)
-        if not await self._has(key, data):
+        if not await self._compare(key, data):
             raise ServiceUnavailable(f"{self._target.location(key)} is not what was written there.")
+        self.load.copied += 1
+        self.load.copied_bytes += len(data)
 
-    async def _has(self, key: str, data: bytes) -> bool:
+    async def _compare(self, key: str, data: bytes) -> bool | None:
+        """Tell whether the target has these bytes, or None if it has none."""
         try:
             there = await self._target.get(key)
         except NotFound:
-            return False
+            return None
         return sha256(there).digest() == sha256(data).digest()
 
     def _write(self, data: bytes) -> Path:

@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import Field, ValidationError, field_validator
@@ -121,8 +122,11 @@ class Settings(BaseSettings):
     @field_validator("public_url")
     @classmethod
     def _is_a_web_address(cls, value: str) -> str:
-        if value and not value.startswith(("http://", "https://")):
-            raise ValueError("use http:// or https://")
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ValueError("use http://host or https://host, and a path if you like")
+        if "@" in parts.netloc or parts.query or parts.fragment:
+            raise ValueError("every visitor sees it: no login, no ? and no #")
         return value.rstrip("/")
 
     @property

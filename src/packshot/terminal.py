@@ -52,6 +52,8 @@ def _shared(settings: Settings) -> Iterator[tuple[str, str]]:
         ("database", settings.database_url),
         ("broker", settings.broker_url),
         ("store", settings.store_url),
+        ("cache", settings.cache_url),
+        ("pictures at", settings.public_url),
     ):
         parts = urlsplit(url)
         if parts.netloc:

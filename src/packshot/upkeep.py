@@ -2,13 +2,14 @@
 
 from tempfile import TemporaryDirectory
 from typing import Final
+from urllib.parse import urlsplit
 
 from packshot.app import App, open_app
 from packshot.errors import ConfigError
 from packshot.garbage import Findings, GarbageCollection
 from packshot.moving import Load, Move, switch
 from packshot.settings import Settings, aws_environment
-from packshot.stores import open_store
+from packshot.stores import Store, open_store
 from packshot.terminal import counting, print_json, screen, size
 
 MOST_IS_GARBAGE: Final = """\
@@ -47,22 +48,41 @@ async def _look_through(app: App, *, grace_hours: float, delete: bool, quiet: bo
 
 async def copy_store(
     settings: Settings, origin_url: str, target_url: str, *, switch_locations: bool, as_json: bool
-) -> None:
-    """Copy all files of one store to another; with `switch_locations` products lead there afterwards."""
+) -> int:
+    """Copy all files of one store to another; with `switch_locations` products lead there afterwards.
+
+    The exit code is 1 if some file is there with other bytes.
+    """
     origin, target = (open_store(url, aws_environment()) for url in (origin_url, target_url))
-    if origin.location("00/0") == target.location("00/0"):
-        raise ConfigError("FROM and TO are the same store.")
+    _check(settings, origin_url, target_url, switch_locations=switch_locations)
     with TemporaryDirectory(prefix="packshot-") as folder, counting("files", quiet=as_json) as bar:
         move = Move(origin, target, folder)
         await move.run(lambda load: bar(load.files, f"{size(load.copied_bytes)} copied"))
-    switched = None
-    if switch_locations:
-        async with open_app(settings) as app:
-            switched = await switch(app.database, origin, target)
+    if not move.load.files:
+        raise ConfigError("There are no files in FROM, or there is no such place; nothing was copied.")
+    switched = await _switch(settings, origin, target) if switch_locations else None
     if as_json:
         print_json({**move.load.summary(), "switched_products": switched})
     else:
         screen.print(_account(move.load, switched), markup=False)
+    return int(move.load.different > 0)
+
+
+async def _switch(settings: Settings, origin: Store, target: Store) -> int:
+    async with open_app(settings) as app:
+        return await switch(app.database, origin, target)
+
+
+def _check(settings: Settings, origin_url: str, target_url: str, *, switch_locations: bool) -> None:
+    environment = aws_environment()
+    origin, target, ours = (
+        open_store(url, environment).location("00/0")
+        for url in (origin_url, target_url, settings.store_dir_url)
+    )
+    if origin == target and urlsplit(origin_url).query == urlsplit(target_url).query:
+        raise ConfigError("FROM and TO are the same store.")
+    if switch_locations and target != ours:
+        raise ConfigError("--switch: set PACKSHOT_STORE_URL to TO and restart every process first.")
 
 
 def _describe(found: Findings, *, delete: bool) -> str:
@@ -79,6 +99,11 @@ def _account(load: Load, switched: int | None) -> str:
         f"{load.copied:,} files ({size(load.copied_bytes)}) copied and compared, {load.same:,} were there"
         f" already, {load.foreign:,} are not ours and were left."
     )
+    if load.different:
+        copied += (
+            f"\n{load.different:,} files differ between the two and were left alone; the log names them."
+            " Delete the damaged ones and start again."
+        )
     return (
         f"{copied}\n{HOW_TO_SWITCH if switched is None else f'{switched:,} products lead to the new store.'}"
     )

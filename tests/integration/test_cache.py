@@ -48,13 +48,13 @@ async def until_late(line: Redis) -> None:
 
 
 async def test_an_answer_comes_back_for_its_version(cache: Cache) -> None:
-    await cache.put("1", "version", b"line\nline")
+    cache.put("1", "version", b"line\nline")
 
     assert await cache.get("1", "version") == b"line\nline"
 
 
 async def test_an_answer_of_another_version_does_not_come_back(cache: Cache) -> None:
-    await cache.put("1", "older", b"old")
+    cache.put("1", "older", b"old")
 
     assert await cache.get("1", "newer") is None
 
@@ -64,14 +64,15 @@ async def test_what_was_never_kept_is_not_there(cache: Cache) -> None:
 
 
 async def test_an_answer_does_not_stay_for_ever(redis: Server, cache: Cache) -> None:
-    await cache.put("1", "version", b"answer")
+    cache.put("1", "version", b"answer")
 
     assert int((await redis.tell("TTL packshot:answer:1")).removeprefix(b":")) > 0
 
 
 async def test_everybody_gets_the_answer_to_their_own_question(cache: Cache) -> None:
     keys = [str(number) for number in range(100)]
-    await asyncio.gather(*(cache.put(key, "version", key.encode()) for key in keys))
+    for key in keys:
+        cache.put(key, "version", key.encode())
 
     answers = await asyncio.gather(*(cache.get(key, "version") for key in keys))
 
@@ -79,7 +80,7 @@ async def test_everybody_gets_the_answer_to_their_own_question(cache: Cache) -> 
 
 
 async def test_one_who_stops_waiting_does_not_disturb_the_others(cache: Cache) -> None:
-    await cache.put("1", "version", b"answer")
+    cache.put("1", "version", b"answer")
 
     impatient = asyncio.create_task(cache.get("1", "version"))
     patient = asyncio.create_task(cache.get("1", "version"))
@@ -104,8 +105,8 @@ async def test_a_frozen_redis_keeps_nobody_waiting(redis: Server, line: Redis) -
 async def test_an_answer_that_is_late_meets_no_other_question(
     redis: Server, line: Redis, cache: Cache
 ) -> None:
-    await cache.put("1", "version", b"one")
-    await cache.put("2", "version", b"two")
+    cache.put("1", "version", b"one")
+    cache.put("2", "version", b"two")
     redis.freeze()
     while await cache.get("1", "version") is not None:
         pass
@@ -134,7 +135,7 @@ async def test_a_killed_redis_is_found_again(redis: Server, line: Redis, cache: 
         await redis.run_again()
 
     await until_back(line)
-    await cache.put("1", "version", b"answer")
+    cache.put("1", "version", b"answer")
     assert await cache.get("1", "version") == b"answer"
 
 
@@ -152,7 +153,7 @@ async def test_a_redis_that_comes_later_is_found(redis: Server) -> None:
 async def test_a_full_redis_is_away_until_there_is_room(redis: Server, line: Redis, cache: Cache) -> None:
     await redis.tell("CONFIG SET maxmemory 1")
     try:
-        await cache.put("1", "version", b"answer")
+        cache.put("1", "version", b"answer")
         assert await line.ask("PING") is None
     finally:
         await redis.tell("CONFIG SET maxmemory 0")

@@ -149,7 +149,7 @@ async def test_a_worker_that_comes_during_a_collection_waits_until_its_files_are
 
 @pytest.mark.parametrize(
     "name",
-    ["notes.txt", "ab/readme.md", "backup/2026/large.avif", "ff/" + LOST.partition("/")[2], LOST + ".PART"],
+    ["notes.txt", "ab/readme.md", "backup/2026/large.avif", "ff/" + LOST.partition("/")[2], LOST + ".txt"],
 )
 async def test_what_is_not_ours_is_counted_and_never_touched(
     database: Database, store: Store, name: str

@@ -75,15 +75,16 @@ async def test_what_is_there_already_is_left_alone(origin: Store, target: Store)
     assert (load.copied, load.same) == (0, 20)
 
 
-async def test_what_is_there_with_other_bytes_is_copied_again(
+async def test_what_is_there_with_other_bytes_is_left_alone_and_counted(
     origin: Store, target: Store, tmp_path: Path
 ) -> None:
     (tmp_path / "torn").write_bytes(KEYS[0].encode()[:-1] + b"?")
     await target.put(KEYS[0], tmp_path / "torn", "image/avif")
 
-    await move(origin, target)
+    load = await move(origin, target)
 
-    assert await target.get(KEYS[0]) == KEYS[0].encode()
+    assert (load.copied, load.different) == (19, 1)
+    assert await target.get(KEYS[0]) == KEYS[0].encode()[:-1] + b"?"
 
 
 async def test_what_is_not_ours_stays_where_it_is(origin: Store, target: Store, tmp_path: Path) -> None:

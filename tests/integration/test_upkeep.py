@@ -62,14 +62,45 @@ async def test_a_copy_ends_with_how_to_switch(packshot: Packshot, lost: Path, tm
 
 
 async def test_a_copy_with_a_switch_says_how_many_products_lead_there(
-    packshot: Packshot, lost: Path, tmp_path: Path
+    packshot: Packshot, lost: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old, new = (tmp_path / "store").as_uri(), (tmp_path / "new").as_uri()
+    monkeypatch.setenv("PACKSHOT_STORE_URL", new)
 
     told = (await packshot("store", "copy", old, new, "--switch", "--json")).json()
 
     assert lost.exists()
     assert (told["copied"], told["same"], told["switched_products"]) == (1, 0, 0)
+
+
+async def test_products_do_not_switch_to_a_store_that_is_not_in_use(
+    packshot: Packshot, lost: Path, tmp_path: Path
+) -> None:
+    ended = await packshot("store", "copy", lost.parents[2].as_uri(), (tmp_path / "new").as_uri(), "--switch")
+
+    assert ended.code == 2
+    assert "PACKSHOT_STORE_URL" in ended.err
+
+
+async def test_a_place_without_files_is_no_move(packshot: Packshot, tmp_path: Path) -> None:
+    ended = await packshot("store", "copy", (tmp_path / "typo").as_uri(), (tmp_path / "new").as_uri())
+
+    assert ended.code == 2
+    assert "no files in FROM" in ended.err
+
+
+async def test_files_that_differ_are_told_and_make_the_exit_code_1(
+    packshot: Packshot, lost: Path, tmp_path: Path
+) -> None:
+    there = tmp_path / "new" / lost.relative_to(tmp_path / "store")
+    there.parent.mkdir(parents=True)
+    there.write_bytes(b"damaged")
+
+    ended = await packshot("store", "copy", (tmp_path / "store").as_uri(), (tmp_path / "new").as_uri())
+
+    assert ended.code == 1
+    assert "1 files differ" in ended.out
+    assert there.read_bytes() == b"damaged"
 
 
 async def test_a_store_cannot_be_copied_onto_itself(packshot: Packshot, tmp_path: Path) -> None:

@@ -162,3 +162,18 @@ def test_a_public_address_is_one_of_the_web(monkeypatch: pytest.MonkeyPatch, val
 
     with pytest.raises(ConfigError, match="PACKSHOT_PUBLIC_URL"):
         load_settings()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "cdn.example",
+        "ftp://cdn.example",
+        "https://u:p@cdn.example",
+        "https://cdn.example/?x=1",
+        "https://c/#x",
+    ],
+)
+def test_an_address_that_every_visitor_sees_has_no_login_and_no_query(url: str) -> None:
+    with pytest.raises(ConfigError, match="PACKSHOT_PUBLIC_URL"):
+        load_settings(public_url=url)

@@ -65,7 +65,7 @@ class ProductReader:
         version, row = await self._products.get_versioned(product_id)
         body = view_product(row, self._store).model_dump_json().encode()
         if self._cache:
-            await self._cache.put(self._key(product_id), version, body)
+            self._cache.put(self._key(product_id), version, body)
         return Answer(self._etag(version), body)
 
     def _etag(self, version: str) -> str:
