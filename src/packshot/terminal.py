@@ -39,14 +39,14 @@ def announce(app: App, listener: socket.socket | None) -> None:
     screen.print(f"  data        {escape(str(app.settings.data_dir.absolute()))}", soft_wrap=True)
     if app.database_folder:
         screen.print(f"  database    embedded, in {escape(str(app.database_folder))}", soft_wrap=True)
-    for name, url in _shared(app.settings):
+    for name, url in shared_services(app.settings):
         screen.print(f"  {name:<10}  {escape(url)}", soft_wrap=True)
     if app.desk.worker.slots:
         screen.print(f"  works on    up to {app.desk.worker.slots} images at once")
     screen.print("Ctrl-C stops it; work in hand is finished or given back.")
 
 
-def _shared(settings: Settings) -> Iterator[tuple[str, str]]:
+def shared_services(settings: Settings) -> Iterator[tuple[str, str]]:
     """Yield what is shared with other processes, without logins and options."""
     for name, url in (
         ("database", settings.database_url),

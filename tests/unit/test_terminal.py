@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from packshot.terminal import ImageProgress, print_images, print_json, print_users, screen, status_table
+from packshot.settings import load_settings
+from packshot.terminal import (
+    ImageProgress,
+    print_images,
+    print_json,
+    print_users,
+    screen,
+    shared_services,
+    status_table,
+)
 from packshot.web.views import ErrorView, ImageView, ProductView, RenditionView, SourceView, UserView
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -205,3 +214,19 @@ def test_progress_counts_the_images_that_have_ended(capsys: pytest.CaptureFixtur
     shown = capsys.readouterr().out
     assert "2/3" in shown
     assert "4.0 MB smaller" in shown
+
+
+def test_shared_services_are_named_without_logins_and_options() -> None:
+    settings = load_settings(
+        database_url="postgresql://ada:hush@db.example/packshot?password=hush",
+        broker_url="amqps://ada:hush@mq.example:5671/shop?keyfile=hush",
+        store_url="s3://pictures/shop?endpoint=https://hush.example",
+        cache_url="rediss://:hush@redis.example/1",
+    )
+
+    assert dict(shared_services(settings)) == {
+        "database": "postgresql://db.example/packshot",
+        "broker": "amqps://mq.example:5671/shop",
+        "store": "s3://pictures/shop",
+        "cache": "rediss://redis.example/1",
+    }
