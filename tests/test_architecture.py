@@ -25,6 +25,7 @@ LAYERS: Final = (
     {
         "addresses",
         "answers",
+        "explanations",
         "formats",
         "lifecycle",
         "presets",
@@ -77,7 +78,7 @@ OWNERS: Final = {
     "yarl": {"download"},  # aiohttp's own URLs
 }
 
-PURE: Final = {"errors", "models", "addresses", "answers", "formats", "lifecycle"}
+PURE: Final = {"errors", "models", "addresses", "answers", "explanations", "formats", "lifecycle"}
 ACTING: Final = {"asyncio", "logging", "os", "shutil", "socket", "subprocess", "threading", "time"}
 
 # A child process must start quickly and stay small: nothing in it imports pydantic or asyncio.

@@ -104,11 +104,11 @@ def test_the_table_of_settings_is_what_the_code_has() -> None:
 
 def test_the_table_of_error_codes_is_what_the_code_has() -> None:
     expected = {
-        code: [kind.meaning, "yes" if kind.transient else "no", kind.fixed_by]
+        code: [kind.meaning, kind.advice, "yes" if kind.transient else "no", kind.fixed_by]
         for code, kind in CATALOGUE.items()
     }
 
-    assert rows(table("docs/operations.md", "Error codes"), "[a-z_]+") == expected
+    assert rows(DOCUMENTS["docs/errors.md"], "[a-z_]+") == expected
 
 
 def test_the_example_of_an_environment_has_every_setting_with_its_description() -> None:

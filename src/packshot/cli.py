@@ -162,6 +162,18 @@ def copy_store(
 
 
 @cli.command()
+def explain(
+    code: Annotated[str | None, typer.Argument(help="What `error.code` says; without it all codes.")] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Say what an error code means, what helps, and who can fix it."""
+    from packshot.explanations import explain  # noqa: PLC0415 - heavy
+
+    typer.echo(explain(code, as_json=as_json))
+
+
+@cli.command()
 def demo(
     pictures: Annotated[
         Path | None, typer.Option(help="A folder of pictures; without it some are drawn.")

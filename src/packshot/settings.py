@@ -71,8 +71,17 @@ class Settings(BaseSettings):
     max_pixels: int = Field(
         50_000_000, ge=1, description="A source with more pixels is refused before decoding."
     )
+    max_side: int = Field(16_384, ge=1, description="A source that is wider or higher is refused, in pixels.")
+    max_frames: int = Field(1_000, ge=1, description="An animation with more frames is refused.")
+    extra_formats: Annotated[tuple[Literal["tiff", "svg"], ...], NoDecode] = Field(
+        (),
+        description="Comma-separated formats to take besides JPEG, PNG, WebP, GIF and AVIF: `tiff`, `svg`.",
+    )
     max_redirects: int = Field(5, ge=0, description="Redirects followed before giving up.")
     download_seconds: float = Field(30, gt=0, description="Time for one download in all, redirects included.")
+    answer_seconds: float = Field(
+        10, gt=0, description="Time for a server to accept the connection and begin its answer, per redirect."
+    )
     min_bytes_per_second: int = Field(
         1_000, ge=0, description="A source slower than this for five seconds is dropped."
     )
@@ -97,7 +106,7 @@ class Settings(BaseSettings):
         "info", description="What is worth a log line."
     )
 
-    @field_validator("allow_sources", "allow_ports", mode="before")
+    @field_validator("allow_sources", "allow_ports", "extra_formats", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return (

@@ -29,8 +29,27 @@ def test_help_names_the_commands(tmp_path: Path) -> None:
     ended = packshot("--help", cwd=tmp_path)
 
     assert ended.code == 0
-    for command in ("serve", "api", "work", "migrate", "users", "submit", "status", "retry", "demo"):
+    for command in (
+        "serve",
+        "api",
+        "work",
+        "migrate",
+        "users",
+        "submit",
+        "status",
+        "retry",
+        "explain",
+        "demo",
+    ):
         assert f" {command} " in ended.out
+
+
+def test_a_code_is_explained_without_settings_or_a_database(tmp_path: Path) -> None:
+    ended = packshot("explain", "source_gone", cwd=tmp_path, port="wrong")
+
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.startswith("source_gone\n  There is nothing at that URL")
+    assert not list(tmp_path.iterdir())
 
 
 def test_every_wrong_setting_is_named_in_one_message(tmp_path: Path) -> None:

@@ -49,4 +49,5 @@ def test_an_image_error_says_who_can_fix_it_and_explains_itself_in_a_sentence(
     kind: type[ImageError],
 ) -> None:
     assert kind.fixed_by in get_args(FixedBy)
-    assert re.fullmatch(r"[A-Z].{10,}\.", kind.meaning)
+    for sentence in (kind.meaning, kind.advice):
+        assert re.fullmatch(r"[A-Z].{3,}\.", sentence)
