@@ -13,7 +13,7 @@ import os
 import struct
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from time import perf_counter
@@ -60,7 +60,7 @@ class BareLoop:
 
 @asynccontextmanager
 async def _started(stdin: int, folder: str, pictures: Sequence[Path]) -> AsyncIterator[Process]:
-    from packshot.compress import ENVIRONMENT  # noqa: PLC0415 - not in the children, as in the real ones
+    from packshot.child import ENVIRONMENT  # noqa: PLC0415 - not in the children, as in the real ones
 
     command = (sys.executable, "-P", __file__, folder, *map(str, pictures))
     process = await asyncio.create_subprocess_exec(*command, stdin=stdin, stdout=PIPE, env=ENVIRONMENT)
@@ -85,22 +85,34 @@ async def _line(process: Process) -> bytes:
 
 def main(folder: Path, pictures: Sequence[Path]) -> None:
     """Render until stdin ends."""
-    from packshot.decoder import render  # noqa: PLC0415 - only the children may load libvips
-    from packshot.presets import load_presets  # noqa: PLC0415 - likewise
-
-    folder.mkdir()
-    presets = load_presets(None)
-
-    def render_afresh(picture: Path) -> None:
-        for made in render(picture, folder, presets, sys.maxsize).pictures:
-            made.path.unlink()  # ext4 makes who overwrites a file wait for the disk
-
+    render_afresh = _renderer(folder)
     for picture in pictures:
         render_afresh(picture)
     print("ready", flush=True)
     while number := os.read(0, NUMBER.size):  # a pipe gives four bytes to one reader
         render_afresh(pictures[NUMBER.unpack(number)[0]])
         print("done", flush=True)
+
+
+def _renderer(folder: Path) -> Callable[[Path], None]:
+    """Return what makes the files of a picture in a new folder, as a decoder child does."""
+    from packshot.loading import prepare  # noqa: PLC0415 - only the children may load libvips
+    from packshot.models import SourceLimits  # noqa: PLC0415 - likewise
+    from packshot.presets import load_presets  # noqa: PLC0415 - likewise
+    from packshot.render import render  # noqa: PLC0415 - likewise
+
+    presets = load_presets(None)
+    limits = SourceLimits(sys.maxsize, sys.maxsize, sys.maxsize)
+    prepare(())
+    folder.mkdir()
+
+    def render_afresh(picture: Path) -> None:
+        for made in render(picture.read_bytes(), presets, limits).encoded:
+            path = folder / f"{made.preset}.{made.format}"
+            path.write_bytes(made.data)
+            path.unlink()  # ext4 makes who overwrites a file wait for the disk
+
+    return render_afresh
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ their server really sent. Pure.
 """
 
 import re
+from collections.abc import Collection
 from typing import Final
 
 from packshot.errors import FormatUnsupported, NotAnImage
@@ -65,14 +66,14 @@ _INVISIBLE_MARKUP = re.compile(rb"<!--.*?(?:-->|\Z)|<\?.*?(?:\?>|\Z)", re.DOTALL
 _FIRST_ELEMENT = re.compile(rb"<(?:!doctype\s+)?([a-z][a-z0-9:]*)")
 
 
-def accepted_format(head: bytes) -> str:
-    """Return the format of the picture that begins with `head`, one of ACCEPTED.
+def accepted_format(head: bytes, extra: Collection[str] = ()) -> str:
+    """Return the format of the picture that begins with `head`, one of ACCEPTED or `extra`.
 
     `head` is the first HEAD_BYTES of the file, or all of it. Raises FormatUnsupported for another
     picture and NotAnImage for anything else; the sentence says what it is.
     """
     name = recognise(head)
-    if name in ACCEPTED:
+    if name in ACCEPTED or name in extra:
         return name
     if name in PICTURES:
         raise FormatUnsupported(f"This is {PICTURES[name]}; send JPEG, PNG, WebP, GIF or AVIF.")

@@ -4,7 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Final
 from uuid import UUID
+
+MOVING: Final = ("webp",)  # formats in which we can write an animation
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +23,25 @@ class Encoding:
 class Preset:
     """A named size: `pixels` is the longest side of the picture, which is never enlarged.
 
-    `via` are the sizes that the picture is made from on its way here, in pixels, largest first.
+    `via` are the sizes that the picture is made from on its way here, in pixels, largest first. An
+    animation stays one in the formats that can move (WebP) if the preset is `animated`, and else is its
+    first frame.
     """
 
     name: str
     pixels: int
     encodings: tuple[Encoding, ...]
     via: tuple[int, ...] = ()
+    animated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLimits:
+    """What a picture's header may say: its pixels in all, the longer side, the frames of an animation."""
+
+    pixels: int
+    side: int
+    frames: int
 
 
 @dataclass(frozen=True, slots=True)

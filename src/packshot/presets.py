@@ -5,6 +5,7 @@ Presets: the named sizes and formats that every picture is made into, read from 
     pixels = 1600
     avif = { quality = 70, effort = 0 }
     jpeg = { quality = 80 }
+    animated = false
 
 Order matters: the first format of the first preset is the main rendition. A recipe is the hash of
 everything that decides the bytes of a rendition, and with the source's hash it is the file's name
@@ -22,12 +23,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from packshot.errors import ConfigError
-from packshot.models import Encoding, Preset
+from packshot.models import MOVING, Encoding, Preset
 
 RECIPE_VERSION: Final = 1  # raise it whenever the decoder makes other bytes of the same picture
 BUILT_IN: Final = Path(__file__).with_name("presets.toml")
 NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,30}")
 MOST_PRESETS: Final = 12  # each one costs every picture its time
+OPTIONS: Final = ("pixels", "animated")  # of a preset; its other keys are formats
 PIXELS: Final = range(1, 16_384)  # WebP cannot hold a longer side than 16,383
 
 
@@ -74,6 +76,7 @@ def recipe(preset: Preset, encoding: Encoding) -> str:
         encoding.format,
         encoding.quality,
         encoding.effort,
+        *(["animated"] if preset.animated and encoding.format in MOVING else []),
     ]
     return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:16]
 
@@ -85,9 +88,10 @@ def store_key(source_sha256: str, preset: Preset, encoding: Encoding) -> str:
 
 
 def _preset(name: str, table: dict[str, Any], tables: dict[str, dict[str, Any]]) -> Preset:
-    encodings = (_encoding(format_, table[format_]) for format_ in table if format_ != "pixels")
+    encodings = (_encoding(format_, table[format_]) for format_ in table if format_ not in OPTIONS)
     larger = {other["pixels"] for other in tables.values() if other["pixels"] > table["pixels"]}
-    return Preset(name, table["pixels"], tuple(encodings), tuple(sorted(larger, reverse=True)))
+    via = tuple(sorted(larger, reverse=True))
+    return Preset(name, table["pixels"], tuple(encodings), via, table.get("animated", False))
 
 
 def _encoding(format_: str, values: dict[str, int]) -> Encoding:
@@ -109,9 +113,13 @@ def _problems(tables: dict[str, Any]) -> Iterator[str]:
 
 def _preset_problems(table: dict[str, Any]) -> Iterator[str]:
     yield from _number_problems("pixels", table.get("pixels"), PIXELS)
-    formats = [key for key in table if key != "pixels"]
+    formats = [key for key in table if key not in OPTIONS]
     if not formats:
         yield f"has no format; at least one of {', '.join(FORMATS)}"
+    if not isinstance(is_animated := table.get("animated", False), bool):
+        yield f"animated: must be true or false, not {is_animated!r}"
+    elif is_animated and not set(MOVING) & {*formats}:
+        yield f"animated: needs a format that can move ({', '.join(MOVING)})"
     for format_ in formats:
         if format_ in FORMATS:
             yield from _format_problems(format_, table[format_])

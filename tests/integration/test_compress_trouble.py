@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from tests.pictures import jpeg
 
-from packshot import compress
+from packshot import child
 from packshot.compress import Compressor
-from packshot.errors import DecoderCrashed, ImageDamaged, PackshotError, ServiceUnavailable
+from packshot.errors import ConfigError, DecoderCrashed, ImageDamaged, PackshotError, ServiceUnavailable
 from packshot.models import Encoding, Preset
 from packshot.settings import load_settings
 
@@ -32,8 +32,16 @@ def compressor() -> Compressor:
 
 
 def answering(line: str) -> tuple[str, ...]:
-    """Return the command of a child that greets properly and answers every job with that line."""
-    child = f"print('ready', flush=True)\nfor line in open(0): print({line!r}, flush=True)"
+    """Return the command of a child that greets, and answers with a byte in each file and that line."""
+    child = f"""
+import os, socket
+jobs = socket.socket(fileno=0)
+print('{{"seccomp": true, "landlock": 1}}', flush=True)
+while (job := socket.recv_fds(jobs, 65536, 64))[0]:
+    for file in job[1][1:]:
+        os.write(file, b"x")
+    print({line!r}, flush=True)
+"""
     return (sys.executable, "-c", child)
 
 
@@ -48,29 +56,57 @@ async def test_a_full_disk_is_our_trouble_and_not_the_pictures(source: Path, tmp
 async def test_a_system_that_can_start_no_process_is_our_trouble(source: Path, tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     async with compressor() as pool:
+        await pool._children[0].stop()  # noqa: SLF001 - else there would be one already
         resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
         try:
-            with pytest.raises(ServiceUnavailable, match="No decoder process can be started"):
+            with pytest.raises(ServiceUnavailable):
                 await pool.compress(source, tmp_path)
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         assert await pool.compress(source, tmp_path)
 
 
-async def test_an_installation_without_libvips_is_our_trouble(
-    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(compress, "COMMAND", (sys.executable, "-c", "import there_is_no_such_module"))
+async def test_an_installation_without_libvips_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child, "COMMAND", (sys.executable, "-c", "import there_is_no_such_module"))
 
-    async with compressor() as pool:
-        with pytest.raises(ServiceUnavailable, match="exit status 1"):
-            await pool.compress(source, tmp_path)
+    with pytest.raises(ConfigError, match="exit status 1"):
+        await compressor().__aenter__()
+
+
+async def test_a_child_that_refuses_to_work_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    refusing = (sys.executable, "-c", """print('{"refused": "libvips is too old"}', flush=True)""")
+    monkeypatch.setattr(child, "COMMAND", refusing)
+
+    with pytest.raises(ConfigError, match="does not start: libvips is too old"):
+        await compressor().__aenter__()
+
+
+async def test_a_wall_that_is_missing_is_missed(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    greeting = """print('{"libvips": "8.18.7", "landlock": 0, "seccomp": true}', flush=True)"""
+    monkeypatch.setattr(child, "COMMAND", (sys.executable, "-c", f"{greeting}\nopen(0).read()"))
+
+    async with compressor():
+        pass
+
+    (warning,) = (record for record in caplog.records if record.levelname == "WARNING")
+    assert warning.__dict__["missing"] == ["landlock"]
 
 
 GOOD = [
     {"preset": preset, "format": format_, "width": 1, "height": 1, "bytes": 1}
     for preset, format_ in (("large", "avif"), ("large", "jpeg"), ("thumb", "jpeg"))
 ]
+
+
+async def test_an_answer_that_makes_sense_is_believed(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(child, "COMMAND", answering(json.dumps({"width": 1, "height": 1, "pictures": GOOD})))
+
+    async with compressor() as pool:
+        assert (await pool.compress(source, tmp_path)).width == 1
 
 
 @pytest.mark.parametrize(
@@ -85,6 +121,7 @@ GOOD = [
         json.dumps({"error": "image_damaged"}),
         json.dumps({"width": 1, "height": 1, "pictures": GOOD[:2]}),
         json.dumps({"width": 1, "height": 0, "pictures": GOOD}),
+        json.dumps({"width": 1, "height": 1, "pictures": [{**GOOD[0], "bytes": 2}, *GOOD[1:]]}),
         json.dumps({"width": True, "height": 1, "pictures": GOOD}),
         json.dumps({"width": 1, "height": 1, "pictures": [{**GOOD[0], "preset": "../large"}, *GOOD[1:]]}),
     ],
@@ -92,7 +129,7 @@ GOOD = [
 async def test_nonsense_from_a_child_is_not_believed(
     lie: str, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compress, "COMMAND", answering(lie))
+    monkeypatch.setattr(child, "COMMAND", answering(lie))
 
     async with compressor() as pool:
         with pytest.raises(DecoderCrashed):
@@ -103,7 +140,7 @@ async def test_an_error_of_the_child_is_of_the_kind_it_names(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer = json.dumps({"error": "image_damaged", "message": "m" * 1000, "debug": ""})
-    monkeypatch.setattr(compress, "COMMAND", answering(answer))
+    monkeypatch.setattr(child, "COMMAND", answering(answer))
 
     async with compressor() as pool:
         with pytest.raises(PackshotError) as caught:

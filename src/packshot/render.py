@@ -1,0 +1,167 @@
+"""
+From the bytes of a file to the bytes of its renditions.
+
+    bytes ─▶ check ─▶ decode ─▶ large ─▶ medium ─▶ thumb
+                                  └▶ AVIF  └▶ AVIF  └▶ AVIF
+                                  └▶ JPEG  └▶ JPEG  └▶ JPEG
+
+A source is decoded once: the largest rendition is made from the file, each smaller one from the next
+larger. Nothing is encoded before the last row of the source has been decoded, so a damaged file never
+becomes a half grey picture. An animation is decoded once more for each preset that keeps it moving.
+
+`decoder.py` runs this in a process of its own; nothing here knows of processes or files. Raise
+RECIPE_VERSION in `presets.py` when the bytes change.
+"""
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import pyvips
+
+from packshot.errors import ImageTooManyPixels
+from packshot.loading import HARMLESS, UNREADABLE, Source, check, damage, has, load, upright
+from packshot.models import MOVING, Encoding, Preset, SourceLimits
+
+ALL_FRAMES: Final = -1
+CREDITS: Final = ("exif-ifd0-Artist", "exif-ifd0-Copyright")
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One rendition: the bytes of its file."""
+
+    preset: str
+    format: str
+    width: int
+    height: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """All renditions of a source in the order of the presets; width and height are the source's, upright."""
+
+    width: int
+    height: int
+    encoded: tuple[Encoded, ...]
+
+
+def render(
+    data: bytes, presets: Sequence[Preset], limits: SourceLimits, extra_formats: Collection[str] = ()
+) -> Rendering:
+    """Return every rendition of a file; raise ImageError for what is wrong with it."""
+    source = check(data, limits, extra_formats)
+    _check_motion(source, presets, limits)
+    image = _decode(source, _fit(source, max(preset.pixels for preset in presets)))
+    made: dict[str, list[Encoded]] = {}
+    for preset in sorted(presets, key=lambda preset: -preset.pixels):
+        image = _shrink(image, _fit(source, preset.pixels))
+        made[preset.name] = [_rendition(source, image, preset, encoding) for encoding in preset.encodings]
+    encoded = tuple(one for preset in presets for one in made[preset.name])
+    return Rendering(source.width, source.height, encoded)
+
+
+def _check_motion(source: Source, presets: Sequence[Preset], limits: SourceLimits) -> None:
+    """Refuse an animation that would have too many pixels if it is to stay one."""
+    if source.frames * source.width * source.height > limits.pixels and _moves(source, presets):
+        raise ImageTooManyPixels(
+            f"The animation has {source.frames:,} frames of {source.width:,} x {source.height:,} pixels; "
+            f"no more than {limits.pixels:,} in all are taken."
+        )
+
+
+def _moves(source: Source, presets: Sequence[Preset]) -> bool:
+    return source.frames > 1 and any(preset.animated for preset in presets)
+
+
+def _fit(source: Source, pixels: int) -> tuple[int, int]:
+    scale = min(1, pixels / max(source.width, source.height))
+    return max(1, round(source.width * scale)), max(1, round(source.height * scale))
+
+
+def _decode(source: Source, size: tuple[int, int]) -> pyvips.Image:
+    """Return the upright picture of that size in memory: 8-bit sRGB or grey, no metadata but the credits."""
+    image = _reduce_carefully(source, size)
+    if has(image, "orientation"):
+        image = image.autorot()
+    if image.hasalpha() and image[image.bands - 1].min() == 255:  # noqa: PLR2004 - opaque
+        image = image[: image.bands - 1]
+    return _strip(image)
+
+
+def _reduce_carefully(source: Source, size: tuple[int, int]) -> pyvips.Image:
+    """Stop at the first warning of libjpeg, unless it is harmless."""
+    try:
+        return _reduce(source, size, "warning" if source.format == "jpeg" else "error")
+    except UNREADABLE as error:
+        if not (source.format == "jpeg" and HARMLESS.search(str(error))):
+            raise damage(source.data, error) from error
+    try:
+        return _reduce(source, size, "error")
+    except UNREADABLE as error:
+        raise damage(source.data, error) from error
+
+
+def _reduce(source: Source, size: tuple[int, int], fail_on: str) -> pyvips.Image:
+    image = load(source.data, fail_on)
+    width, height = upright(image, size)
+    # libjpeg shrinks for free, but coarsely: twice the wanted size must be left for the real filter
+    spare = min(max(image.width, image.height) // (2 * max(size)), image.width, image.height)
+    if spare > 1 and source.format == "jpeg":
+        image = load(source.data, fail_on, shrink=max(shrink for shrink in (2, 4, 8) if shrink <= spare))
+    # without a profile in the file, converting to one would cost 280 ms and change nothing
+    colours = {"output_profile": "srgb"} if has(image, "icc-profile-data") else {}
+    return image.thumbnail_image(width, height=height, size="force", no_rotate=True, **colours).copy_memory()
+
+
+def _strip(image: pyvips.Image) -> pyvips.Image:
+    """Return nothing but the pixels (no places, cameras, thumbnails), and whose picture it is."""
+    pixels = image.write_to_memory()
+    bare = pyvips.Image.new_from_memory(pixels, image.width, image.height, image.bands, image.format)
+    bare = bare.copy(interpretation=image.interpretation)
+    credits_ = {name: image.get(name) for name in CREDITS if has(image, name)}
+    for name, value in credits_.items():
+        # libvips shows a text as "text (text, ASCII, …)", and cuts the last bracket off when it writes
+        text = re.match(r"(?s)(.*) \(\1, ASCII", value)
+        bare.set_type(pyvips.GValue.gstr_type, name, f"{text[1].strip()} ()" if text else value)
+    return bare
+
+
+def _shrink(image: pyvips.Image, size: tuple[int, int]) -> pyvips.Image:
+    if size == (image.width, image.height):
+        return image
+    return image.thumbnail_image(size[0], height=size[1], size="force").copy_memory()
+
+
+def _rendition(source: Source, image: pyvips.Image, preset: Preset, encoding: Encoding) -> Encoded:
+    if _moves(source, [preset]) and encoding.format in MOVING:
+        image = _animation(source, (image.width, image.height))
+    data = _encode(image, encoding)
+    return Encoded(preset.name, encoding.format, image.width, image.get_page_height(), data)
+
+
+def _animation(source: Source, size: tuple[int, int]) -> pyvips.Image:
+    """Return all frames, one below the other, with their times."""
+    try:
+        frames = load(source.data, "error", n=ALL_FRAMES)
+        return frames.thumbnail_image(size[0], height=size[1], size="force").copy_memory()
+    except UNREADABLE as error:
+        raise damage(source.data, error) from error
+
+
+def _encode(image: pyvips.Image, encoding: Encoding) -> bytes:
+    keep = "exif" if any(has(image, name) for name in CREDITS) else "none"
+    match encoding.format:
+        case "avif":
+            options = {"compression": "av1", "encoder": "aom", "bitdepth": 8, "Q": encoding.quality}
+            data = image.heifsave_buffer(effort=encoding.effort, keep=keep, **options)
+        case "webp":
+            data = image.webpsave_buffer(Q=encoding.quality, effort=encoding.effort, keep=keep)
+        case "png":
+            data = image.pngsave_buffer(compression=encoding.effort, filter="all", keep=keep)
+        case _:
+            opaque = image.flatten(background=255) if image.hasalpha() else image
+            data = opaque.jpegsave_buffer(Q=encoding.quality, optimize_coding=True, keep=keep)
+    return bytes(data)

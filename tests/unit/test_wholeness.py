@@ -1,0 +1,77 @@
+"""A file that was cut off is not whole, wherever it was cut; what follows its end does not matter."""
+
+import struct
+
+import pytest
+from tests.pictures import encode, moving, picture
+
+from packshot.formats import recognise
+from packshot.wholeness import is_whole
+
+FILES = {
+    "png": encode(picture(), "png"),
+    "interlaced png": encode(picture(), "png", interlace=True),
+    "webp": encode(picture(), "webp"),
+    "animated webp": moving("webp"),
+    "gif": encode(picture(), "gif"),
+    "interlaced gif": encode(picture(), "gif", interlace=True),
+    "animated gif": moving("gif"),
+    "avif": encode(picture(), "avif"),
+    "transparent avif": encode(picture().bandjoin(128), "avif"),
+}
+every_file = pytest.mark.parametrize("file", FILES)
+
+
+def whole(data: bytes, file: str) -> bool:
+    return is_whole(recognise(FILES[file]), data)
+
+
+@every_file
+def test_a_good_file_is_whole(file: str) -> None:
+    assert whole(FILES[file], file)
+
+
+@every_file
+def test_a_file_is_not_whole_wherever_it_is_cut(file: str) -> None:
+    data = FILES[file]
+
+    taken = [cut for cut in range(12, len(data)) if whole(data[:cut], file)]
+
+    at_a_border = ["avif", "transparent avif"]  # its header box may be all there is: then no pixel is
+    assert len(taken) <= (3 if file in at_a_border else 0)
+
+
+@every_file
+def test_what_follows_the_end_does_not_matter(file: str) -> None:
+    if "avif" in file:
+        free = struct.pack(">I4s", 16, b"free") + bytes(8)
+        assert whole(FILES[file] + free, file)
+    else:
+        assert whole(FILES[file] + b"trailing words", file)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x89PNG\r\n\x1a\n" + b"\xff\xff\xff\xffIDAT",
+        b"GIF89a" + bytes(7) + b"\x99",
+        b"GIF89a" + bytes(4) + b"\xf7",
+        struct.pack(">I4s", 8, b"ftyp") + struct.pack(">I4s", 4, b"free"),
+        struct.pack(">I4sQ", 1, b"ftyp", 2**63),
+    ],
+)
+def test_nonsense_is_not_whole(data: bytes) -> None:
+    assert not is_whole({b"\x89": "png", b"G": "gif"}.get(data[:1], "avif"), data)
+
+
+def test_a_last_box_without_a_length_goes_on_to_the_end() -> None:
+    assert is_whole("avif", struct.pack(">I4s", 8, b"ftyp") + struct.pack(">I4s", 0, b"mdat") + b"pixels")
+
+
+def test_a_box_may_be_longer_than_four_gigabytes_say() -> None:
+    assert is_whole("avif", struct.pack(">I4sQ", 1, b"mdat", 20) + b"1234")
+    assert not is_whole("avif", struct.pack(">I4sQ", 1, b"mdat", 21) + b"1234")
+
+
+def test_a_format_without_a_rule_is_taken_to_be_whole() -> None:
+    assert is_whole("jpeg", b"\xff\xd8\xff")
