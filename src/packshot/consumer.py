@@ -1,4 +1,8 @@
-"""Takes deliveries, a few at a time, until it is told to stop."""
+"""
+Takes deliveries, a few at a time, until it is told to stop.
+
+An image may give its slot away while it waits (`slots`); it stays in hand, and is given back with the others.
+"""
 
 import asyncio
 import logging
@@ -18,7 +22,7 @@ BACK_OFF_SECONDS: Final = 1
 
 
 class Consumer:
-    """Keeps as many images in hand as its desk has slots, from whichever of the brokers they come.
+    """Works on as many images as its desk has slots, from whichever of the brokers they come.
 
     `wake` is called when a broker may have room again.
     """
@@ -35,7 +39,6 @@ class Consumer:
         self._images = images
         self._desk = desk
         self._process = process
-        self._slots = asyncio.Semaphore(desk.worker.slots)
         self._wake = wake
         self._is_stopping = False
 
@@ -55,9 +58,9 @@ class Consumer:
     async def _take_from(self, broker: Broker, in_hand: asyncio.TaskGroup) -> None:
         async with aclosing(broker.deliveries()) as deliveries:
             async for delivery in deliveries:
-                await self._slots.acquire()
+                await self._desk.slots.take()
                 if self._is_stopping:  # the message is not acknowledged, and goes to somebody else
-                    self._slots.release()
+                    self._desk.slots.leave()
                     return
                 in_hand.create_task(self._handle(delivery))
                 self._wake()
@@ -75,7 +78,7 @@ class Consumer:
         else:
             self._desk.let_go(image_id)
         finally:
-            self._slots.release()
+            self._desk.slots.leave()
 
     async def _claim_and_process(self, delivery: Delivery) -> None:
         while not self._is_stopping:

@@ -3,19 +3,22 @@ The way of one image: download, compress, store, finish. Or: judge what went wro
 
 From the claim on, the lease protects the work. Whatever happens here, the row ends in a state that
 somebody can act on, or the lease runs out and the sweeper brings the image back.
+
+Two waits do without the image's slot, because they may be long and cost nothing: the one for the source,
+and the one for a twin.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from time import monotonic, perf_counter
 from typing import Final, Protocol
-from weakref import WeakValueDictionary
 
 from packshot.collector import Collector
-from packshot.errors import ImageError, PackshotError, ServiceUnavailable, StaleClaim
+from packshot.errors import ImageError, PackshotError, ServiceUnavailable, SourceBusy, StaleClaim
 from packshot.images import Images
 from packshot.lifecycle import LONGEST_RELEASE_SECONDS, GiveUp, Release, Retry, RetryPolicy, judge
 from packshot.models import Claim, Compressed, Encoding, Picture, Preset, Rendered, Rendition, Source
@@ -27,6 +30,7 @@ from packshot.workers import Desk
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE_SECONDS: Final = 1
+VERDICTS: Final = {Retry: "tried again", Release: "given back, no attempt used", GiveUp: "given up"}
 
 
 class Download(Protocol):
@@ -69,7 +73,7 @@ class Pipeline:
         self._wanted = [(preset, encoding) for preset in presets for encoding in preset.encodings]
         self._policy = policy
         self._pause = Pause()
-        self._twins: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._families: defaultdict[str, Family] = defaultdict(Family)
 
     async def process(self, claim: Claim) -> None:
         """Bring the image to its next state. Raises ServiceUnavailable when even that cannot be written."""
@@ -87,16 +91,15 @@ class Pipeline:
             raise
 
     async def _render(self, claim: Claim, folder: Path) -> None:
-        await self._pause.over()
         watch = Stopwatch()
-        with watch.step("download"):
-            source = await self._download(claim.source_url, folder / "source")
+        source = await self._fetch(claim.source_url, folder / "source", watch)
         keys = [store_key(source.sha256, *wanted) for wanted in self._wanted]
-        async with self._twins.setdefault(source.sha256, asyncio.Lock()):
+        async with self._turn_among_twins(source) as family:
             try:
                 rendered = await self._images.note_source(claim, source, keys)
                 if rendered is None:
-                    rendered = await self._make(source, folder, watch)
+                    with family.one_try():
+                        rendered = await self._make(source, folder, watch)
                 await self._images.finish(claim, rendered, self._store.location(keys[0]), watch.milliseconds)
             except StaleClaim:
                 await self._collector.collect([source.sha256], keys)
@@ -104,6 +107,27 @@ class Pipeline:
         log.info(
             "image ready", extra={"image_id": claim.image_id, "attempt": claim.attempt, **watch.milliseconds}
         )
+
+    async def _fetch(self, url: str, to: Path, watch: "Stopwatch") -> Source:
+        await self._pause.over()
+        async with self._desk.slots.stepping_aside():
+            with watch.step("download"):
+                return await self._download(url, to)
+
+    @asynccontextmanager
+    async def _turn_among_twins(self, source: Source) -> AsyncIterator["Family"]:
+        """Be the only one with these bytes in the block."""
+        family = self._families[source.sha256]
+        family.members += 1
+        try:
+            async with AsyncExitStack() as turn:
+                async with self._desk.slots.stepping_aside():
+                    await turn.enter_async_context(family.turn)
+                yield family
+        finally:
+            family.members -= 1
+            if not family.members:
+                del self._families[source.sha256]
 
     async def _make(self, source: Source, folder: Path, watch: "Stopwatch") -> Rendered:
         with watch.step("compress"):
@@ -137,12 +161,13 @@ class Pipeline:
 
     async def _record_failure(self, claim: Claim, error: PackshotError) -> None:
         verdict = judge(error, claim.attempt, claim.max_attempts, self._policy)
-        log.warning(
+        log.log(
+            logging.DEBUG if isinstance(error, SourceBusy) else logging.WARNING,  # a queue is no trouble
             "image not ready",
             extra={
                 "image_id": claim.image_id,
                 "attempt": claim.attempt,
-                "verdict": type(verdict).__name__,
+                "verdict": VERDICTS[type(verdict)],
                 "delay_seconds": getattr(verdict, "delay_seconds", None),
                 "code": getattr(error, "code", None),
                 "reason": str(error),
@@ -162,6 +187,26 @@ class Pipeline:
     def _discard(self, claim: Claim, stale: StaleClaim) -> None:
         self._desk.count("late_results")
         log.info("result discarded", extra={"image_id": claim.image_id, "reason": str(stale)})
+
+
+class Family:
+    """Images with the same bytes that are here at the same time: what fails one of them, fails all."""
+
+    def __init__(self) -> None:
+        self.members = 0
+        self.turn = asyncio.Lock()
+        self._failure: ImageError | None = None
+
+    @contextmanager
+    def one_try(self) -> Iterator[None]:
+        """Run the block, unless it has failed for a twin; who comes when all have gone tries anew."""
+        if self._failure:
+            raise type(self._failure)(str(self._failure))
+        try:
+            yield
+        except ImageError as failure:
+            self._failure = failure
+            raise
 
 
 class Pause:

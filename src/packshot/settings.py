@@ -52,7 +52,7 @@ class Settings(BaseSettings):
         default_factory=lambda: 4 * cores(),
         ge=1,
         le=1024,
-        description="Images in hand at once; one child per core works on pixels. Default: 4 per core.",
+        description="Images worked on at once; one child per core works on pixels. Default: 4 per core.",
     )
     presets_file: Path | None = Field(
         None, description="A TOML file of presets; empty takes the built-in ones."
@@ -63,7 +63,7 @@ class Settings(BaseSettings):
     allow_ports: Annotated[tuple[int, ...], NoDecode] = Field(
         (80, 443), description="Comma-separated ports that sources may use; allowed sources may use any."
     )
-    host_downloads: int = Field(8, ge=1, description="Downloads from one host at the same time.")
+    host_downloads: int = Field(8, ge=1, description="Downloads from one host and port at the same time.")
     host_limits: Annotated[tuple[tuple[str, Annotated[int, Field(ge=1)]], ...], NoDecode] = Field(
         (), description="Comma-separated exceptions to that, such as `slow.example=2,cdn.example=32`."
     )

@@ -21,6 +21,7 @@ from uuid import UUID, uuid4
 from packshot.database import Database
 from packshot.errors import ConfigError, ServiceUnavailable
 from packshot.models import Worker
+from packshot.slots import Slots
 
 LOCK_NAME: Final = "lock"
 DESKS: Final = "????????-????-????-????-????????????"  # other files in there are none of our business
@@ -52,11 +53,12 @@ class Workers:
 class Desk:
     """A worker's own folder under `root`; beside it lie its neighbours'.
 
-    `counts` says how often something happened that should not.
+    `slots` bound what is worked on at once; `counts` says how often something happened that should not.
     """
 
     def __init__(self, root: Path, worker: Worker) -> None:
         self.worker = worker
+        self.slots = Slots(worker.slots)
         self.counts: Counter[str] = Counter()
         self._in_hand: Counter[int] = Counter()
         self._root = root

@@ -1,5 +1,6 @@
 """The way of one image through the real rooms, and the end that each kind of failure has."""
 
+import logging
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from packshot.errors import (
     NotFound,
     PackshotError,
     ServiceUnavailable,
+    SourceBusy,
     SourceGone,
     SourceThrottled,
     SourceTimeout,
@@ -110,6 +112,41 @@ async def test_a_source_that_asks_for_time_gets_it(make_pipeline: MakePipeline, 
 
     image = await images.get(claim.image_id)
     assert (image["due_at"] - image["updated_at"]).total_seconds() == 500
+
+
+async def test_an_image_whose_host_is_busy_is_given_back_quietly_and_keeps_its_attempts(
+    make_pipeline: MakePipeline, images: Images, caplog: pytest.LogCaptureFixture
+) -> None:
+    claim = await claimed(images, await an_image(images))
+
+    await make_pipeline(failing(SourceBusy("Full.", 30))).process(claim)
+
+    image = await images.get(claim.image_id)
+    assert (image["state"], image["error_code"]) == ("pending", None)
+    assert image["max_attempts"] - image["attempt"] == 5
+    assert (image["due_at"] - image["updated_at"]).total_seconds() == 30
+    assert [record for record in caplog.records if record.levelno >= logging.INFO] == []
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict"),
+    [
+        (SourceTimeout("Too slow."), "tried again"),
+        (SourceGone("Not there."), "given up"),
+        (ServiceUnavailable("Full."), "given back, no attempt used"),
+    ],
+)
+async def test_the_log_says_in_words_what_follows_a_failure(
+    make_pipeline: MakePipeline,
+    images: Images,
+    caplog: pytest.LogCaptureFixture,
+    error: PackshotError,
+    verdict: str,
+) -> None:
+    await make_pipeline(failing(error)).process(await claimed(images, await an_image(images)))
+
+    (record,) = caplog.records
+    assert (record.levelname, record.__dict__["verdict"]) == ("WARNING", verdict)
 
 
 async def test_a_store_that_is_away_costs_no_attempt(
