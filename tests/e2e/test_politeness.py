@@ -21,4 +21,4 @@ async def test_a_supplier_that_asks_for_a_pause_is_left_alone_and_no_image_loses
     (image,) = product["images"]
     assert (image["state"], image["error"], image["max_attempts"] - image["attempt"]) == ("pending", None, 5)
     assert supplier.asked["/good.png"] == 0
-    assert await redis.tell("EXISTS packshot:pause:127.0.0.1") == b":1"
+    assert await redis.tell(f"EXISTS packshot:pause:{supplier.address}:{supplier.port}") == b":1"
