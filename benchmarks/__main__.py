@@ -24,6 +24,7 @@ MODULES: Final = (
     "throughput",
     "brokers",
     "dispatch",
+    "fairness",
     "post_products",
     "cache",
     "claims",
