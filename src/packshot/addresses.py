@@ -14,7 +14,7 @@ Pure: nothing is resolved, connected or read from the environment.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
@@ -34,6 +34,10 @@ _LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _NEVER_IN_A_HOST = re.compile(r'[%\\^|<>"{}`]')  # "%" also stands for a network interface: [fe80::1%25eth0]
 _HOST_NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
 _NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+")
+_INTERNAL = re.compile(  # last labels that no public name has: reserved, in private use, or never given out
+    "alt|arpa|consul|corp|home|internal|intranet|invalid|lan|local|localdomain|localhost|mail|onion|private"
+    "|test|workgroup"
+)
 
 _REFUSED_V4: Final = tuple(
     IPv4Network(network)
@@ -134,11 +138,16 @@ def _is_isatap(ip: IPv6Address) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """What the operator allows: `hosts` and `networks` at any port, everybody else at `ports` only."""
+    """What the operator allows: `hosts` and `networks` at any port, everybody else at `ports` only.
+
+    `is_ours` knows the addresses of this machine, which are refused however public they are: behind
+    one of them stands what is meant for us alone.
+    """
 
     hosts: frozenset[str]
     networks: tuple[IPv4Network | IPv6Network, ...]
     ports: frozenset[int]
+    is_ours: Callable[[str], bool]
 
     def trusts(self, host: str) -> bool:
         """Say whether connections made for the name `host` may go anywhere."""
@@ -155,14 +164,16 @@ class Guard:
             return AddressForbidden(AddressForbidden.meaning)
         if any(ip in network for network in self.networks):
             return None
-        if not is_public(ip):
+        if not is_public(ip) or self.is_ours(address):
             return AddressForbidden(AddressForbidden.meaning)
         if port not in self.ports:
             return UrlInvalid(f"Port {port} is closed to sources; PACKSHOT_ALLOW_PORTS names the open ones.")
         return None
 
 
-def build_guard(allow_sources: Iterable[str], allow_ports: Iterable[int]) -> Guard:
+def build_guard(
+    allow_sources: Iterable[str], allow_ports: Iterable[int], is_ours: Callable[[str], bool]
+) -> Guard:
     """Read the operator's exceptions; raise ConfigError that names every bad one.
 
     An entry is a host name, an address or a range of addresses (CIDR). A host name stands for
@@ -181,7 +192,18 @@ def build_guard(allow_sources: Iterable[str], allow_ports: Iterable[int]) -> Gua
                 problems.append(f"{entry!r} is neither a host name nor an address nor a CIDR: {error}")
     if problems:
         raise ConfigError("PACKSHOT_ALLOW_SOURCES: " + "; ".join(problems))
-    return Guard(frozenset(hosts), tuple(networks), frozenset(allow_ports))
+    return Guard(frozenset(hosts), tuple(networks), frozenset(allow_ports), is_ours)
+
+
+def is_internal_name(host: str) -> bool:
+    """Say whether only a private network can know `host`: one word alone, or an internal ending."""
+    *domain, last = _plain_name(host).split(".")
+    return not is_number(host) and bool(not domain or _INTERNAL.fullmatch(last))
+
+
+def is_number(host: str) -> bool:
+    """Say whether `host` can only be an IPv4 address in some notation, because it ends in a number."""
+    return bool(_NUMBER.fullmatch(_plain_name(host).rpartition(".")[2]))
 
 
 def _plain_name(host: str) -> str:
@@ -190,4 +212,4 @@ def _plain_name(host: str) -> str:
 
 def _is_host_name(name: str) -> bool:
     """Tell names from misspelt addresses: a last label that is a number makes `10.0.0` one of those."""
-    return bool(_HOST_NAME.fullmatch(name)) and not _NUMBER.fullmatch(name.rpartition(".")[2])
+    return bool(_HOST_NAME.fullmatch(name)) and not is_number(name)

@@ -27,6 +27,7 @@ from packshot.errors import (
     UrlInvalid,
 )
 
+MAX_SHOWN: Final = 100
 REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
 
 _PICTURE_FOLLOWS: Final = frozenset((200, 203))
@@ -79,6 +80,19 @@ def redirect_target(url: str, status: int, location: str) -> str:
         return urljoin(url, location.strip().replace(" ", "%20"))
     except ValueError as error:
         raise UrlInvalid(f"{host} redirects to something that is not a URL.") from error
+
+
+def redirect_refused(host: str, target: str, reason: ImageError) -> str:
+    """Return the sentence for a redirect from `host` to a `target` that we do not fetch.
+
+    Of the target it names what is refused, and neither a password nor a megabyte.
+    """
+    try:
+        parts = urlsplit(target)
+        shown = f"{parts.scheme}://{parts.hostname}" if parts.hostname else f"{parts.scheme}:"
+    except ValueError:
+        shown = "nowhere"
+    return f"{host} redirects to {ascii(shown[:MAX_SHOWN])[1:-1]}, which we do not fetch. {reason}"
 
 
 def _spoken(status: int) -> str:

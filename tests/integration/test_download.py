@@ -10,7 +10,14 @@ import pytest
 from tests.fetching import BOTH_LOOPS, downloader, failure, fetch
 from tests.supplier import JPEG_BEGINS, PICTURE, Supplier
 
-from packshot.errors import FormatUnsupported, NotAnImage, SourceTimeout, SourceTooLarge, SourceTruncated
+from packshot.errors import (
+    FormatUnsupported,
+    NotAnImage,
+    SourceTimeout,
+    SourceTooLarge,
+    SourceTooSlow,
+    SourceTruncated,
+)
 from packshot.models import Source
 
 VIDEO = b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + b"\0" * 100_000
@@ -184,7 +191,7 @@ async def test_time_runs_through_all_redirects(supplier: Supplier, to: Path) -> 
 async def test_a_drip_is_dropped_long_before_time_is_up(supplier: Supplier, to: Path, path: str) -> None:
     error = await failure(supplier.url(path), to, download_seconds=0.8)
 
-    assert isinstance(error, SourceTimeout)
+    assert isinstance(error, SourceTooSlow)
     assert "fewer than 1000 bytes per second" in str(error)
 
 

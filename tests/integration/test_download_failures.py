@@ -13,16 +13,20 @@ from ssl import PROTOCOL_TLS_SERVER, SSLContext
 from urllib.parse import quote
 
 import pytest
+from tests.bad_answers import BAD_ANSWERS
 from tests.fetching import BOTH_LOOPS, HERE, downloader, failure, fetch
 from tests.supplier import HABITS, PICTURE, Supplier
 
 from packshot.errors import (
+    HostUnknown,
     ImageError,
     ServiceUnavailable,
     SourceForbidden,
     SourceGone,
+    SourceNotHttp,
     SourceRejected,
     SourceThrottled,
+    SourceTlsFailed,
     SourceUnavailable,
     TooManyRedirects,
     UrlInvalid,
@@ -75,11 +79,11 @@ async def test_a_throttled_source_says_when_to_come_back(
     assert min(error.retry_after_seconds, 1e9) == seconds
 
 
-@pytest.mark.parametrize("host", ["xn--i-", "xn--a-.example", "xn--9999999999-"])
+@pytest.mark.parametrize("host", ["xn--i-.example", "xn--a-.example", "xn--9999999999-.example"])
 async def test_a_host_that_no_international_name_can_have_is_the_suppliers_mistake(
     host: str, to: Path
 ) -> None:
-    assert type(await failure(f"http://{host}/shoe.jpg", to)) in (SourceUnavailable, UrlInvalid)
+    assert type(await failure(f"http://{host}/shoe.jpg", to)) in (HostUnknown, UrlInvalid)
 
 
 async def test_the_next_try_is_a_fresh_one(supplier: Supplier, to: Path) -> None:
@@ -90,19 +94,19 @@ async def test_the_next_try_is_a_fresh_one(supplier: Supplier, to: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("path", "sentence"),
+    ("path", "kind", "sentence"),
     [
-        ("/silent", "closed the connection without an answer"),
-        ("/not-http", "does not answer in proper HTTP"),
-        ("/too-long", "does not answer in proper HTTP"),
+        ("/silent", SourceUnavailable, "closed the connection without an answer"),
+        ("/not-http", SourceNotHttp, "does not answer in proper HTTP"),
+        ("/too-long", SourceNotHttp, "does not answer in proper HTTP"),
     ],
 )
 async def test_a_server_that_does_not_answer_is_described(
-    supplier: Supplier, to: Path, path: str, sentence: str
+    supplier: Supplier, to: Path, path: str, kind: type[ImageError], sentence: str
 ) -> None:
     error = await failure(supplier.url(path), to)
 
-    assert isinstance(error, SourceUnavailable)
+    assert isinstance(error, kind)
     assert str(error) == f"{HERE} {sentence}."
 
 
@@ -123,12 +127,12 @@ async def test_a_name_that_nobody_knows_is_named(to: Path, monkeypatch: pytest.M
     monkeypatch.setattr(socket, "getaddrinfo", know_nothing)
     error = await failure("http://shop.example/shoe.png", to)
 
-    assert isinstance(error, SourceUnavailable)
+    assert isinstance(error, HostUnknown)
     assert str(error) == "shop.example is not known to the DNS."
 
 
 @pytest.mark.parametrize(
-    ("host", "kind"), [("sh\u200bop.example", UrlInvalid), ("\u2488\u2488.example", SourceUnavailable)]
+    ("host", "kind"), [("sh\u200bop.example", UrlInvalid), ("\u2488\u2488.example", HostUnknown)]
 )
 async def test_a_name_that_no_name_server_can_be_asked_for_is_an_error_too(
     to: Path, host: str, kind: type[ImageError]
@@ -145,7 +149,7 @@ async def test_a_server_that_is_not_encrypted_cannot_be_asked_as_if_it_were(to: 
         port = server.sockets[0].getsockname()[1]
         error = await failure(f"https://{HERE}:{port}/shoe.png", to)
 
-    assert isinstance(error, SourceUnavailable)
+    assert isinstance(error, SourceTlsFailed)
     assert str(error) == f"{HERE} cannot agree with us on an encrypted connection (TLS)."
 
 
@@ -153,7 +157,7 @@ async def test_a_certificate_that_is_not_valid_is_told_apart(to: Path, tmp_path:
     async with Supplier(tls=self_signed(tmp_path)) as supplier:
         error = await failure(supplier.url("/shoe.png"), to)
 
-    assert isinstance(error, SourceUnavailable)
+    assert isinstance(error, SourceTlsFailed)
     assert str(error) == f"{HERE} has a certificate that is not valid: self-signed certificate."
     assert not supplier.requests
 
@@ -207,7 +211,9 @@ async def test_running_out_of_file_descriptors_is_our_fault(supplier: Supplier, 
 async def test_no_habit_leaves_anything_open(supplier: Supplier, to: Path) -> None:
     before = open_files()
     async with downloader(download_seconds=0.2, max_source_bytes=100_000) as one:
-        urls = [supplier.url(f"/{habit}/200") for habit in HABITS]
+        paths = {f"/{habit}/200" for habit in HABITS} - {"/answer/200"}
+        paths |= {f"/answer/{quote(name, '')}" for name in BAD_ANSWERS}
+        urls = [supplier.url(path) for path in paths]
         await asyncio.gather(*[one.download(url, to) for url in urls], return_exceptions=True)
     await supplier.__aexit__()
 

@@ -1,12 +1,21 @@
 """Which URLs and addresses may be fetched, without a network."""
 
+from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from packshot.addresses import build_guard, check_url, is_public, request_target
+from packshot.addresses import (
+    Guard,
+    build_guard,
+    check_url,
+    is_internal_name,
+    is_number,
+    is_public,
+    request_target,
+)
 from packshot.errors import AddressForbidden, ConfigError, UrlInvalid
 
 MISSPELT = (
@@ -33,11 +42,22 @@ FORBIDDEN = """
     2606:4700::5efe:7f00:1  2606:4700::200:5efe:a9fe:a9fe  2a00:1450::5efe:808:808
 """
 
+INTERNAL = """
+    db  DB  metadata  localhost  printer.local  a.b.LOCAL.  metadata.google.internal  router.lan  nas.home
+    1.0.0.127.in-addr.arpa  nas.home.arpa  api.localhost  vault.corp  wiki.intranet  db.private  x.localdomain
+    consul.service.consul  shop.onion  a.test  b.invalid  exchange.mail  pc.workgroup
+"""
+OURS = {"52.95.110.9", "2a00:1450:4001::9"}
 PRIVATE_NETWORKS = [
     ip_network(one) for one in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8")
 ]
 ADDRESSES_V4 = st.integers(0, 2**32 - 1).map(IPv4Address)
 ADDRESSES_V6 = st.integers(0, 2**128 - 1).map(IPv6Address)
+
+
+def guarding(sources: Iterable[str], ports: Iterable[int]) -> Guard:
+    """A guard on a machine whose own addresses are public."""
+    return build_guard(sources, ports, OURS.__contains__)
 
 
 @pytest.mark.parametrize("address", PUBLIC.split())
@@ -88,7 +108,7 @@ def test_an_ipv4_address_inside_an_ipv6_one_is_never_public(inner: IPv4Address) 
 
 
 def test_a_forbidden_address_gets_the_same_sentence_whatever_it_is() -> None:
-    guard = build_guard((), (80,))
+    guard = guarding((), (80,))
     refusals = [guard.refusal(address, port) for address in FORBIDDEN.split() for port in (80, 22)]
 
     assert {type(refusal) for refusal in refusals} == {AddressForbidden}
@@ -96,23 +116,36 @@ def test_a_forbidden_address_gets_the_same_sentence_whatever_it_is() -> None:
 
 
 def test_what_is_no_address_at_all_is_forbidden() -> None:
-    assert isinstance(build_guard((), (80,)).refusal("v1.fe:80", 80), AddressForbidden)
+    assert isinstance(guarding((), (80,)).refusal("v1.fe:80", 80), AddressForbidden)
 
 
 def test_a_public_address_is_open_at_the_allowed_ports_only() -> None:
-    guard = build_guard((), (80, 443))
+    guard = guarding((), (80, 443))
 
     assert guard.refusal("8.8.8.8", 443) is None
     assert isinstance(guard.refusal("8.8.8.8", 22), UrlInvalid)
 
 
+@pytest.mark.parametrize("address", sorted(OURS))
+@pytest.mark.parametrize("port", [80, 22])
+def test_an_address_of_this_machine_is_refused_like_a_private_one(address: str, port: int) -> None:
+    refusal = guarding((), (80,)).refusal(address, port)
+
+    assert isinstance(refusal, AddressForbidden)
+    assert str(refusal) == AddressForbidden.meaning
+
+
+def test_an_address_of_this_machine_can_be_allowed() -> None:
+    assert guarding(["52.95.110.9"], (80,)).refusal("52.95.110.9", 9000) is None
+
+
 @pytest.mark.parametrize("entry", ["10.1.0.0/16", "10.1.2.3", "10.1.2.3/32"])
 def test_an_allowed_range_is_open_at_any_port(entry: str) -> None:
-    assert build_guard([entry], (80,)).refusal("10.1.2.3", 9000) is None
+    assert guarding([entry], (80,)).refusal("10.1.2.3", 9000) is None
 
 
 def test_an_allowed_range_opens_nothing_beside_it() -> None:
-    guard = build_guard(["10.1.0.0/16", "::1"], (80,))
+    guard = guarding(["10.1.0.0/16", "::1"], (80,))
 
     assert guard.refusal("10.2.0.1", 80)
     assert guard.refusal("::ffff:10.1.0.1", 80)
@@ -121,23 +154,45 @@ def test_an_allowed_range_opens_nothing_beside_it() -> None:
 
 @pytest.mark.parametrize("host", ["images.internal", "IMAGES.Internal", "images.internal."])
 def test_a_trusted_host_is_known_by_any_spelling_of_its_name(host: str) -> None:
-    assert build_guard(["Images.internal"], ()).trusts(host)
+    assert guarding(["Images.internal"], ()).trusts(host)
 
 
 @pytest.mark.parametrize("host", ["a.images.internal", "images.internal.example", "10.1.2.3", ""])
 def test_a_trusted_host_stands_for_itself_only(host: str) -> None:
-    assert not build_guard(["images.internal", "10.1.2.3"], ()).trusts(host)
+    assert not guarding(["images.internal", "10.1.2.3"], ()).trusts(host)
+
+
+@pytest.mark.parametrize("host", INTERNAL.split())
+def test_a_name_that_only_a_private_network_knows_is_recognised(host: str) -> None:
+    assert is_internal_name(host)
+    assert not is_number(host)
+
+
+@pytest.mark.parametrize("host", ["shop.example", "local.example", "internal.shop.example.", "a.b.locals"])
+def test_a_public_name_is_not_taken_for_an_internal_one(host: str) -> None:
+    assert not is_internal_name(host)
+
+
+@pytest.mark.parametrize("host", ["127.1", "0x7f000001", "2130706433", "0177.0.0.1.", "0X7F.1", "a.b.1"])
+def test_what_ends_in_a_number_is_an_address_and_no_name(host: str) -> None:
+    assert is_number(host)
+    assert not is_internal_name(host)
+
+
+@given(ADDRESSES_V6)
+def test_what_ipv6_addresses_are_allowed_is_a_part_of_what_python_calls_global(ip: IPv6Address) -> None:
+    assert ip.is_global or not is_public(ip)
 
 
 @pytest.mark.parametrize("entry", MISSPELT.split())
 def test_an_exception_that_cannot_be_understood_stops_the_start(entry: str) -> None:
     with pytest.raises(ConfigError, match="PACKSHOT_ALLOW_SOURCES"):
-        build_guard([entry], ())
+        guarding([entry], ())
 
 
 def test_all_bad_exceptions_are_named_at_once() -> None:
     with pytest.raises(ConfigError, match=r"'\*'.*'a b'"):
-        build_guard(["*", "fine.example", "a b"], ())
+        guarding(["*", "fine.example", "a b"], ())
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,222 @@
+"""
+Connections to suppliers: what a name means, which socket may be made, and what went wrong.
+
+    host ─▶ addresses ─▶ guard ─▶ socket ─▶ answer
+            (Resolver)  (addresses.py, is_ours)
+
+The guard is asked where the socket is made, because that is the one place that numbers, names,
+redirects and a DNS that changes its mind all pass. A name that only a private network can know is
+refused without a question, so that neither the answer nor its delay tells whether it exists.
+
+Whether a URL may be asked for and what comes back is `download.py`'s work.
+"""
+
+import asyncio
+import errno
+import os
+import socket
+import struct
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from ipaddress import ip_address
+from typing import Final
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http import HttpProcessingError, RawResponseMessage
+from aiohttp.streams import StreamReader
+
+from packshot import __version__
+from packshot.addresses import Guard, is_internal_name, is_number
+from packshot.errors import (
+    AddressForbidden,
+    HostUnknown,
+    ImageError,
+    PackshotError,
+    ServiceUnavailable,
+    SourceNotHttp,
+    SourceTlsFailed,
+    SourceUnavailable,
+    UrlInvalid,
+)
+
+HEADERS: Final = {
+    "User-Agent": f"Packshot/{__version__} (product image fetcher)",
+    # Originals first: a server that converts on the fly should not send us a second-hand WebP or AVIF.
+    "Accept": "image/jpeg,image/png,image/gif,image/webp;q=0.8,image/avif;q=0.8,*/*;q=0.1",
+    "Accept-Encoding": "identity",
+}
+MAX_ADDRESSES: Final = 8  # of one host; a DNS that names a thousand wants us to knock at a thousand doors
+MAX_INTERIM_ANSWERS: Final = 32  # before the real one
+
+_INTERIM: Final = range(100, 200)
+_OUR_LIMITS: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
+_NO_ANSWER: Final[tuple[tuple[type[aiohttp.ClientError], type[ImageError], str], ...]] = (
+    (aiohttp.ClientConnectorDNSError, HostUnknown, "is not known to the DNS"),
+    (aiohttp.ClientConnectorCertificateError, SourceTlsFailed, "has a certificate that is not valid"),
+    (aiohttp.ClientSSLError, SourceTlsFailed, "cannot agree with us on an encrypted connection (TLS)"),
+    (aiohttp.ClientConnectorError, SourceUnavailable, "cannot be reached"),
+    (aiohttp.ClientResponseError, SourceNotHttp, "does not answer in proper HTTP"),
+    (aiohttp.ClientError, SourceUnavailable, "closed the connection without an answer"),
+)
+
+_RTM_GETROUTE: Final = 26  # from linux/rtnetlink.h, like the other two
+_RTM_NEWROUTE: Final = 24
+_RTA_DST: Final = 1
+_STAYS_HERE: Final = frozenset((2, 3, 4))  # routes of kind local, broadcast and anycast
+
+
+class Resolver(AbstractResolver):
+    """Asks the system's resolver on threads of its own.
+
+    A lookup that hangs keeps its thread for many seconds. Of the threads that everybody shares, a
+    few hostile names would take all.
+    """
+
+    def __init__(self, guard: Guard, threads: int) -> None:
+        self._guard = guard
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="packshot-dns")
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """Return the addresses of `host`; raise OSError if there are none.
+
+        Forbidden ones are left out if there is another: a courtesy, for the guard stands at the socket.
+        """
+        answers = await self._ask(host, port, family)
+        found = [
+            ResolveResult(hostname=host, host=str(to[0]), port=port, family=family, proto=0, flags=0)
+            for family, _, _, _, to in answers
+        ]
+        if not self._guard.trusts(host):
+            found = [one for one in found if not self._guard.refusal(one["host"], port)] or found[:1]
+        return found[:MAX_ADDRESSES]
+
+    async def _ask(self, host: str, port: int, family: socket.AddressFamily) -> list[aiohttp.AddrInfoType]:
+        internal = is_internal_name(host) and not self._guard.trusts(host)
+        if internal and not self._guard.networks:
+            raise Refused(AddressForbidden(AddressForbidden.meaning))
+        name, flags = self._as_asked(host), socket.AI_ADDRCONFIG
+        ask = partial(socket.getaddrinfo, name, port, family, socket.SOCK_STREAM, flags=flags)
+        try:
+            return list(await asyncio.get_running_loop().run_in_executor(self._threads, ask))
+        except (OSError, UnicodeError) as error:  # Unicode: a label that is empty or too long
+            if internal:
+                raise Refused(AddressForbidden(AddressForbidden.meaning)) from error
+            raise OSError(f"{host} has no address") from error
+
+    def _as_asked(self, host: str) -> str:
+        """Return the name to look up; the dot at the end keeps it out of our own search domains.
+
+        Names of the operator's own network are looked up as he writes them, hosts file and all.
+        """
+        name = host.removesuffix(".")
+        own = self._guard.networks or self._guard.trusts(host) or is_number(name)
+        return name if own else f"{name}."
+
+    async def close(self) -> None:
+        """Let go of the threads; one that hangs ends with the resolver's own time-out."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+class Refused(OSError):
+    """Carries the guard's reason through aiohttp, which tries the next address after an OSError."""
+
+    def __init__(self, reason: ImageError) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
+class _Answers(ResponseHandler):
+    """Takes only a few interim answers (1xx); aiohttp would read them for ever, and keep them all."""
+
+    _interim = 0
+
+    def feed_data(self, data: tuple[RawResponseMessage, StreamReader], size: int = 0) -> None:
+        self._interim = self._interim + 1 if data[0].code in _INTERIM else 0
+        if self._interim <= MAX_INTERIM_ANSWERS:
+            super().feed_data(data, size)
+        elif self.exception() is None and self.transport:
+            self.set_exception(HttpProcessingError(message="too many interim answers"))
+            self.transport.close()
+
+
+def _take_answers(loop: asyncio.AbstractEventLoop) -> ResponseHandler:
+    return _Answers(loop)
+
+
+class _Connector(aiohttp.TCPConnector):
+    def __init__(self, resolver: Resolver, guard: Guard | None) -> None:
+        socket_factory = partial(_guarded_socket, guard) if guard else None
+        super().__init__(resolver=resolver, socket_factory=socket_factory, limit=0)
+        self._factory = partial(_take_answers, self._loop)
+
+
+def session(resolver: Resolver, guard: Guard | None) -> aiohttp.ClientSession:
+    """Return a session that connects where `guard` lets it, or anywhere without one.
+
+    It waits for ever and unpacks nothing: clock and scales are in `download.py` and `body.py`.
+    """
+    return aiohttp.ClientSession(
+        connector=_Connector(resolver, guard),
+        headers=HEADERS,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
+        auto_decompress=False,
+        trust_env=False,
+    )
+
+
+def _guarded_socket(guard: Guard, info: aiohttp.AddrInfoType) -> socket.socket:
+    family, kind, protocol, _, address = info
+    if reason := guard.refusal(str(address[0]), int(address[1])):
+        raise Refused(reason)
+    return socket.socket(family, kind, protocol)
+
+
+def is_ours(address: str) -> bool:
+    """Say whether packets to `address` would stay on this machine; sends none to find out.
+
+    Asks the kernel's routing table. Cheaper questions are answered wrongly: `bind` succeeds for
+    everything under `net.ipv4.ip_nonlocal_bind`, and a socket connected to the second address of an
+    interface has the first one as its own name.
+    """
+    ip = ip_address(address)
+    family = socket.AF_INET if ip.version == 4 else socket.AF_INET6  # noqa: PLR2004 - IPv4
+    route = struct.pack("=BBBBBBBBI", family, ip.max_prefixlen, 0, 0, 0, 0, 0, 0, 0)
+    route += struct.pack("=HH", 4 + len(ip.packed), _RTA_DST) + ip.packed
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as kernel:
+        kernel.send(struct.pack("=IHHII", 16 + len(route), _RTM_GETROUTE, 1, 0, 0) + route)
+        answer = kernel.recv(4096)
+    _, kind = struct.unpack_from("=IH", answer)
+    return kind == _RTM_NEWROUTE and answer[16 + 7] in _STAYS_HERE  # no route at all: not ours either
+
+
+def explain(error: aiohttp.ClientError, host: str) -> PackshotError:
+    """Say in our words why there is no answer from `host`."""
+    if isinstance(refused := error.__cause__, Refused):
+        return type(refused.reason)(f"{host}: {refused.reason}")
+    if isinstance(error, aiohttp.InvalidURL) or (
+        isinstance(error, aiohttp.ClientConnectorDNSError) and is_number(host)
+    ):
+        return UrlInvalid(f"{host} is neither a host name nor an address in its usual form.")
+    if (number := _system_error(error)) in _OUR_LIMITS:
+        return ServiceUnavailable(f"No connection can be made: {os.strerror(number)}.")
+    _, kind, what = next(line for line in _NO_ANSWER if isinstance(error, line[0]))
+    return kind(f"{host} {what}{_detail(error)}.")
+
+
+def _detail(error: aiohttp.ClientError) -> str:
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return f": {getattr(error.certificate_error, 'verify_message', '')}"
+    number = _system_error(error)
+    return f": {os.strerror(number).lower()}" if number else ""
+
+
+def _system_error(error: aiohttp.ClientError) -> int:
+    """Return the system's error number, or 0; TLS and (below zero) DNS have numbers of their own there."""
+    if isinstance(error, aiohttp.ClientSSLError) or not isinstance(error, OSError):
+        return 0
+    return max(error.errno or 0, 0)
