@@ -11,8 +11,8 @@ the next. What a child says is data to be checked. No pixels here, and no store.
 import asyncio
 import json
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -75,14 +75,13 @@ class Compressor:
         arguments = (str(settings.decode_memory_bytes), *settings.extra_formats)
         count = min(settings.workers, cores())
         self._children = [Child(arguments, settings.decode_seconds, jobs_per_child) for _ in range(count)]
-        self._idle: asyncio.LifoQueue[Child] = asyncio.LifoQueue()  # under light load, one child does it all
-        for child in self._children:
-            self._idle.put_nowait(child)
+        self._idle = list(self._children)  # a stack: under light load, one child does it all
+        self._free = asyncio.Semaphore(count)  # first come, first served; a queue would let others push in
 
     async def __aenter__(self) -> Self:
         """Start a first child; raise ConfigError if it cannot or must not work on this machine."""
         try:
-            walls = await self._children[-1].start()
+            walls = await self._idle[-1].start()
         except ServiceUnavailable as error:
             raise ConfigError(str(error)) from error
         log.info("decoder ready", extra=walls)
@@ -101,17 +100,24 @@ class Compressor:
         Raises ImageError for what is wrong with this picture, ServiceUnavailable when no child can be
         started or nothing can be written. A cancelled call leaves no child at work.
         """
-        child = await self._idle.get()
         paths = [folder / f"{preset}.{format_}" for preset, format_ in self._wanted]
-        try:
-            with _opened(source, paths) as files:
-                answer = await child.ask(self._job, files)
-            return self._read(answer, paths)
-        except (DecoderCrashed, DecodeOutOfMemory):
-            await child.stop()
-            raise
-        finally:
-            self._idle.put_nowait(child)
+        async with self._child() as child:
+            try:
+                with _opened(source, paths) as files:
+                    answer = await child.ask(self._job, files)
+                return self._read(answer, paths)
+            except (DecoderCrashed, DecodeOutOfMemory):
+                await child.stop()
+                raise
+
+    @asynccontextmanager
+    async def _child(self) -> AsyncIterator[Child]:
+        async with self._free:
+            child = self._idle.pop()
+            try:
+                yield child
+            finally:
+                self._idle.append(child)
 
     def _read(self, answer: bytes, paths: Sequence[Path]) -> Compressed:
         """Believe nothing of an answer but its form; the files are ours."""

@@ -80,7 +80,7 @@ def _gif(data: Bytes) -> bool:
         (kind,) = data[at : at + 1]
         if kind == GIF_END:
             return True
-        if kind == GIF_IMAGE:
+        if kind == GIF_IMAGE and b"\0\0" not in (data[at + 5 : at + 7], data[at + 7 : at + 9]):  # its size
             at = _gif_blocks(data, at + 11 + _gif_colours(data, at + 9))  # its header, colours, a code size
         elif kind == GIF_EXTENSION:
             at = _gif_blocks(data, at + 2)

@@ -143,6 +143,22 @@ async def test_there_are_no_more_children_than_workers_and_cores(source: Path, t
             assert len(children()) == expected
 
 
+async def test_who_comes_again_and_again_lets_others_have_their_turn(source: Path, tmp_path: Path) -> None:
+    turns = []
+
+    async def visit(name: str) -> None:
+        folder = tmp_path / name
+        folder.mkdir()
+        for _ in range(3):
+            await pool.compress(source, folder)
+            turns.append(name)
+
+    async with compressor() as pool:
+        await asyncio.gather(visit("one"), visit("other"))
+
+    assert turns[:4] == ["one", "other", "one", "other"]
+
+
 async def test_a_killed_child_costs_one_picture_and_spares_the_one_that_waits(
     source: Path, tmp_path: Path
 ) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from tests.pictures import jpeg
 
-from packshot import child
 from packshot.compress import Compressor
 from packshot.errors import ConfigError, DecoderCrashed, ImageDamaged, PackshotError, ServiceUnavailable
 from packshot.models import Encoding, Preset
@@ -67,7 +66,7 @@ async def test_a_system_that_can_start_no_process_is_our_trouble(source: Path, t
 
 
 async def test_an_installation_without_libvips_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(child, "COMMAND", (sys.executable, "-c", "import there_is_no_such_module"))
+    monkeypatch.setattr("packshot.child.COMMAND", (sys.executable, "-c", "import there_is_no_such_module"))
 
     with pytest.raises(ConfigError, match="exit status 1"):
         await compressor().__aenter__()
@@ -75,7 +74,7 @@ async def test_an_installation_without_libvips_stops_the_start(monkeypatch: pyte
 
 async def test_a_child_that_refuses_to_work_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     refusing = (sys.executable, "-c", """print('{"refused": "libvips is too old"}', flush=True)""")
-    monkeypatch.setattr(child, "COMMAND", refusing)
+    monkeypatch.setattr("packshot.child.COMMAND", refusing)
 
     with pytest.raises(ConfigError, match="does not start: libvips is too old"):
         await compressor().__aenter__()
@@ -85,7 +84,7 @@ async def test_a_wall_that_is_missing_is_missed(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     greeting = """print('{"libvips": "8.18.7", "landlock": 0, "seccomp": true}', flush=True)"""
-    monkeypatch.setattr(child, "COMMAND", (sys.executable, "-c", f"{greeting}\nopen(0).read()"))
+    monkeypatch.setattr("packshot.child.COMMAND", (sys.executable, "-c", f"{greeting}\nopen(0).read()"))
 
     async with compressor():
         pass
@@ -103,7 +102,8 @@ GOOD = [
 async def test_an_answer_that_makes_sense_is_believed(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(child, "COMMAND", answering(json.dumps({"width": 1, "height": 1, "pictures": GOOD})))
+    answer = json.dumps({"width": 1, "height": 1, "pictures": GOOD})
+    monkeypatch.setattr("packshot.child.COMMAND", answering(answer))
 
     async with compressor() as pool:
         assert (await pool.compress(source, tmp_path)).width == 1
@@ -129,7 +129,7 @@ async def test_an_answer_that_makes_sense_is_believed(
 async def test_nonsense_from_a_child_is_not_believed(
     lie: str, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(child, "COMMAND", answering(lie))
+    monkeypatch.setattr("packshot.child.COMMAND", answering(lie))
 
     async with compressor() as pool:
         with pytest.raises(DecoderCrashed):
@@ -140,7 +140,7 @@ async def test_an_error_of_the_child_is_of_the_kind_it_names(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer = json.dumps({"error": "image_damaged", "message": "m" * 1000, "debug": ""})
-    monkeypatch.setattr(child, "COMMAND", answering(answer))
+    monkeypatch.setattr("packshot.child.COMMAND", answering(answer))
 
     async with compressor() as pool:
         with pytest.raises(PackshotError) as caught:

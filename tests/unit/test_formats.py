@@ -88,6 +88,11 @@ def test_other_pictures_are_refused_with_what_to_send_instead(head: bytes) -> No
         accepted_format(head)
 
 
+@pytest.mark.parametrize(("name", "head"), [(name, head) for name, head in HEADS if name in ("tiff", "svg")])
+def test_a_format_that_is_switched_on_is_taken(name: str, head: bytes) -> None:
+    assert accepted_format(head, extra=("tiff", "svg")) == name
+
+
 @pytest.mark.parametrize(
     ("head", "sent"),
     [

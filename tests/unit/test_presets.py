@@ -82,6 +82,11 @@ def test_the_limits_themselves_are_allowed(file: Path) -> None:
         ("[a]\npixels = true\navif = {}", "[a] pixels: must be a whole number from 1 to 16383, not True"),
         ('[a]\npixels = "9"\navif = {}', "[a] pixels: must be a whole number from 1 to 16383, not '9'"),
         ("[a]\npixels = 9", "[a] has no format; at least one of avif, jpeg, webp, png"),
+        ("[a]\npixels = 9\nwebp = {}\nanimated = 1", "[a] animated: must be true or false, not 1"),
+        (
+            "[a]\npixels = 9\navif = {}\nanimated = true",
+            "[a] animated: needs a format that can move (webp)",
+        ),
         ("[a]\npixels = 9\njxl = {}", "[a] jxl: not a format; allowed are avif, jpeg, webp, png"),
         ("[a]\npixels = 9\navif = 70", "[a] avif: must be a table like { quality = 80 }"),
         ("[a]\npixels = 9\navif = { q = 1 }", "[a] avif q: unknown; allowed are quality, effort"),
@@ -147,6 +152,21 @@ def test_the_recipe_changes_with_everything_that_decides_the_bytes() -> None:
 
     assert len(recipes) == 6
     assert all(re.fullmatch(r"[0-9a-f]{16}", one) for one in recipes)
+
+
+def test_the_recipe_of_a_format_that_can_move_knows_whether_it_may() -> None:
+    webp, avif = Encoding("webp", 85, 2), Encoding("avif", 70, 0)
+    still = Preset("a", 9, (webp, avif))
+    animated = Preset("a", 9, (webp, avif), animated=True)
+
+    assert recipe(still, webp) != recipe(animated, webp)
+    assert recipe(still, avif) == recipe(animated, avif)
+
+
+def test_animations_stand_still_unless_a_preset_says_otherwise(file: Path) -> None:
+    file.write_text("[still]\npixels = 9\nwebp = {}\n[moving]\npixels = 9\nwebp = {}\nanimated = true\n")
+
+    assert [preset.animated for preset in load_presets(file)] == [False, True]
 
 
 def test_the_recipe_does_not_care_for_the_name_of_the_preset() -> None:

@@ -64,6 +64,13 @@ def test_nonsense_is_not_whole(data: bytes) -> None:
     assert not is_whole({b"\x89": "png", b"G": "gif"}.get(data[:1], "avif"), data)
 
 
+def test_a_frame_without_a_pixel_is_no_frame() -> None:
+    frame = struct.pack("<HHHH", 0, 0, 96, 64)
+
+    for size in ((0, 64), (96, 0)):
+        assert not is_whole("gif", FILES["gif"].replace(frame, struct.pack("<HHHH", 0, 0, *size)))
+
+
 def test_a_last_box_without_a_length_goes_on_to_the_end() -> None:
     assert is_whole("avif", struct.pack(">I4s", 8, b"ftyp") + struct.pack(">I4s", 0, b"mdat") + b"pixels")
 

@@ -1,0 +1,1 @@
+"""Mutated pictures against real decoder children: `make fuzz`."""
