@@ -8,11 +8,13 @@ embedded PostgreSQL. A second signal does not wait.
 
 import asyncio
 import contextlib
+import resource
 import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 import uvicorn
 from fastapi import FastAPI
@@ -21,8 +23,11 @@ from packshot.app import App, open_api, open_app, open_consumer
 from packshot.consumer import Consumer
 from packshot.errors import ConfigError, ServiceUnavailable
 from packshot.settings import Settings
+from packshot.web.clients import Connection
+from packshot.web.crowd import MAX_CONNECTIONS, Crowd
 
 LEAVE_SECONDS: Final = 4
+MAX_OPEN_FILES: Final = 65_536
 STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Announce = Callable[[App, socket.socket | None], None]
@@ -32,8 +37,11 @@ class ApiServer(uvicorn.Server):
     """Serves the API on a socket that is listening already; signals are ours to handle."""
 
     def __init__(self, api: FastAPI, settings: Settings) -> None:
+        connection: Any = partial(Connection, Crowd(min(MAX_CONNECTIONS, raise_file_limit() // 2)))
         config = uvicorn.Config(
             api,
+            http=connection,
+            ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -41,6 +49,13 @@ class ApiServer(uvicorn.Server):
             timeout_graceful_shutdown=max(1, round(settings.shutdown_seconds)),
         )
         super().__init__(config)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look, ten times a second, which clients take too long."""
+        now = asyncio.get_running_loop().time()
+        for connection in list(self.server_state.connections):
+            connection.check(now)  # type: ignore[union-attr]  # they are all of our kind
+        return await super().on_tick(counter)
 
     def capture_signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]
         """Leave signals alone."""
@@ -114,6 +129,14 @@ def listen(host: str, port: int) -> socket.socket:
             f"Cannot listen on {host} port {port}: {error.strerror}. Set PACKSHOT_HOST or PACKSHOT_PORT."
         )
         raise ConfigError(message) from error
+
+
+def raise_file_limit() -> int:
+    """Let this process open as many files as it may, and return how many: each connection is one."""
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = max(now, min(most, MAX_OPEN_FILES))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+    return wanted
 
 
 @contextmanager

@@ -3,12 +3,13 @@
 from typing import Any, Final
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from packshot import __version__
 from packshot.web import health, images, products, users
 from packshot.web.backend import Backend
-from packshot.web.guards import CrossSiteGuard
-from packshot.web.problems import HANDLERS, MEDIA_TYPE
+from packshot.web.guards import CrossSiteGuard, StrictHeaders
+from packshot.web.problems import ANY_REFUSALS, HANDLERS, MEDIA_TYPE
 
 DESCRIPTION: Final = """
 Give Packshot a product with the URLs of its pictures, and it answers at once. In the background every
@@ -26,7 +27,11 @@ ERRORS_BEGIN: Final = "4"  # the first digit of a status
 
 
 class Api(FastAPI):
-    """Writes its errors into OpenAPI as what they are; the framework would call them plain JSON."""
+    """Wears its strict headers, and writes errors into OpenAPI as what they are, not as plain JSON."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Put the headers around everything, even around the answer to a bug."""
+        return StrictHeaders(super().build_middleware_stack())
 
     def openapi(self) -> dict[str, Any]:
         """Return the document, built once."""
@@ -50,7 +55,7 @@ def create_api(backend: Backend) -> FastAPI:
     )
     api.state.backend = backend
     for module in (products, images, users, health):
-        api.include_router(module.router)
+        api.include_router(module.router, responses=ANY_REFUSALS)
     api.add_middleware(CrossSiteGuard)
     return api
 

@@ -7,8 +7,9 @@ in the same words.
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Final, Literal, NoReturn
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
@@ -30,6 +31,10 @@ PRICE_SCHEMA: Final = {
 }
 MOST_PROBLEMS: Final = 250  # more than a product can have images
 MOST_NAME_CHARACTERS: Final = 100
+NOWHERE: Final = -1
+MOST_KEYS: Final = 1_000
+MOST_BARE_CHARACTERS: Final = 100_000
+STRING: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)  # an open one ends with the text
 
 UNCHANGED: Any = Field(default=None)  # never read: only the fields that were sent count
 
@@ -147,18 +152,31 @@ class ProductQuery(Body):
     cursor: int | None = Field(None, ge=1, le=LARGEST_INT, description="`next_cursor` of the page before.")
 
 
-def parse_json(text: str | bytes) -> Any:  # noqa: ANN401 - JSON is anything
-    """Read JSON with exact numbers; raise JSONDecodeError also for what RFC 8259 does not know."""
+def parse_body(body: bytes) -> Any:  # noqa: ANN401 - JSON is anything
+    """Read the body of a request; raise JSONDecodeError."""
     try:
-        return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _not_json("It is not UTF-8") from error
+    _refuse_bulk(text)
+    return parse_json(text)
+
+
+def parse_json(text: str) -> Any:  # noqa: ANN401 - JSON is anything
+    """Read JSON with exact numbers; raise JSONDecodeError also for what RFC 8259 only warns of."""
+    try:
+        return json.loads(
+            text,
+            parse_float=_exact_number,
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_without_doubles,
+        )
     except json.JSONDecodeError:
         raise
-    except UnicodeDecodeError as error:
-        raise json.JSONDecodeError("It is not UTF-8", "", 0) from error
     except RecursionError as error:
-        raise json.JSONDecodeError("It is nested too deeply", "", 0) from error
+        raise _not_json("It is nested too deeply") from error
     except ValueError as error:  # Python reads no more than 4,300 digits
-        raise json.JSONDecodeError("It holds a number with thousands of digits", "", 0) from error
+        raise _not_json("It holds a number with thousands of digits") from error
 
 
 def problems(errors: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
@@ -175,5 +193,35 @@ def _field(location: Sequence[int | str]) -> str:
     return name.lstrip(".")[:MOST_NAME_CHARACTERS] or "body"
 
 
+def _not_json(reason: str) -> json.JSONDecodeError:
+    """Make the error for what has no place, or is found too late to tell it."""
+    return json.JSONDecodeError(reason, "", NOWHERE)
+
+
+def _refuse_bulk(text: str) -> None:
+    """Refuse what would become millions of objects: all that may be long in a body of ours is in strings."""
+    if len(text) > MOST_BARE_CHARACTERS < len(STRING.sub("", text)):
+        message = f"It holds more than {MOST_BARE_CHARACTERS:,} characters outside of strings"
+        raise _not_json(message)
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object; of two values for one key, each reader would believe another."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        double = Counter(name for name, _ in pairs).most_common(1)[0][0][:MOST_NAME_CHARACTERS]
+        raise _not_json(f"It holds the key {double!r} twice")
+    if len(found) > MOST_KEYS:
+        raise _not_json(f"It holds an object with more than {MOST_KEYS:,} keys")
+    return found
+
+
+def _exact_number(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation as error:
+        raise _not_json("It holds a number with an absurd exponent") from error
+
+
 def _refuse_constant(name: str) -> NoReturn:
-    raise json.JSONDecodeError(f"{name} is not a number", "", 0)
+    raise _not_json(f"{name} is not a number")

@@ -1,17 +1,16 @@
 """What every request passes: bodies are JSON whatever they are called, and other sites cannot write."""
 
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-from fastapi import HTTPException, Request, Response
+from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from packshot.web.bodies import parse_json
-from packshot.web.problems import problem
+from packshot.web.bodies import parse_body
+from packshot.web.problems import STRICT, problem
 
-MAX_BODY_BYTES: Final = 6_000_000  # the largest product fits, even with every character written as \uXXXX
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -25,18 +24,9 @@ class JsonRequest(Request):
         MutableHeaders(scope=scope)["content-type"] = "application/json"
         super().__init__(scope, receive)
 
-    async def stream(self) -> AsyncGenerator[bytes, None]:
-        """Yield the body, and refuse it once it is too long."""
-        size = 0
-        async for chunk in super().stream():
-            size += len(chunk)
-            if size > MAX_BODY_BYTES:
-                raise HTTPException(413, f"The body has more than {MAX_BODY_BYTES:,} bytes.")
-            yield chunk
-
     async def json(self) -> Any:  # noqa: ANN401 - JSON is anything
         """Parse the body; raise JSONDecodeError."""
-        return parse_json(await self.body())
+        return parse_body(await self.body())
 
 
 class JsonRoute(APIRoute):
@@ -50,6 +40,27 @@ class JsonRoute(APIRoute):
             return await handle(JsonRequest(request.scope, request.receive))
 
         return handle_json
+
+
+class StrictHeaders:
+    """Tells browsers to take every answer for what it says it is, and to run nothing in it.
+
+    Pictures and pages bring their own policy. The page at /docs has none: it runs scripts.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102 - ASGI's
+        strict = STRICT[:1] if scope.get("path") == "/docs" else STRICT
+
+        async def send_strictly(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                said = {name for name, _ in message["headers"]}
+                message["headers"].extend(header for header in strict if header[0] not in said)
+            await send(message)
+
+        await self._app(scope, receive, send_strictly)
 
 
 class CrossSiteGuard:

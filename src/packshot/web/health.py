@@ -3,7 +3,6 @@
 from fastapi import APIRouter
 
 from packshot.web.backend import InBackend
-from packshot.web.problems import refusals
 
 router = APIRouter(tags=["health"])
 
@@ -14,7 +13,7 @@ async def healthz() -> dict[str, str]:
     return {"status": "alive"}
 
 
-@router.get("/readyz", responses=refusals(503))
+@router.get("/readyz")
 async def readyz(backend: InBackend) -> dict[str, str]:
     """Answer 200 if a write to the database succeeds, 503 otherwise."""
     await backend.database.check()

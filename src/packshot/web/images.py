@@ -37,7 +37,7 @@ PICTURE_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     206: {"description": "The part of the picture that `Range` names; stores elsewhere do that themselves."},
     304: {"description": "The picture that `If-None-Match` names is still the right one."},
     307: {"description": "The picture is in a store elsewhere, at `Location`."},
-    **refusals(404, 416, 422, 503),
+    **refusals(404, 416, 422),
 }
 MOST_COMPATIBLE_FIRST: Final = ("jpeg", "png", "webp", "avif")
 UNWANTED: Final = re.compile(r"q=0(\.0*)?")
@@ -51,13 +51,13 @@ async def process_image(body: NewImage, backend: InBackend, response: Response) 
     return view_image(row, backend.store)
 
 
-@router.get("/images/{image_id}", responses=refusals(404, 422, 503))
+@router.get("/images/{image_id}", responses=refusals(404, 422))
 async def read_image(image_id: ImageId, backend: InBackend) -> ImageView:
     """Read the state of one image."""
     return view_image(await backend.images.get(image_id), backend.store)
 
 
-@router.post("/images/{image_id}/retry", status_code=202, responses=refusals(403, 404, 409, 422, 503))
+@router.post("/images/{image_id}/retry", status_code=202, responses=refusals(403, 404, 409, 422))
 async def retry_image(image_id: ImageId, backend: InBackend) -> ImageView:
     """Give a failed image new attempts."""
     return view_image(await backend.producer.retry(image_id), backend.store)

@@ -14,22 +14,30 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from packshot.errors import Conflict, InvalidInput, NotFound, ServiceUnavailable
-from packshot.web.bodies import problems
+from packshot.web.bodies import NOWHERE, problems
 
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
-RETRY_AFTER_SECONDS: Final = 5
+LATER: Final = {"Retry-After": "5"}  # seconds
 MOST_IN_A_SENTENCE: Final = 10
+MOST_CHARACTERS_SAID: Final = 200  # of what somebody sent
+STRICT: Final = (  # first the header for all, then the one for what is not a page
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+)
 MEANINGS: Final = {
-    400: "The body is not JSON.",
+    400: "This is not HTTP, or the body is not JSON.",
     403: "Another site may not write here.",
     404: "There is no such thing.",
+    408: "The request did not arrive in time.",
     409: "The thing is not in the state that this needs.",
     413: "The body is too long.",
+    414: "The URL is too long.",
     416: "The picture has no such part.",
     422: "Some fields are not right; `errors` names them.",
-    503: "The database or the store does not answer; try again after `Retry-After` seconds.",
+    431: "The headers are too long, or too many.",
+    503: "The database or the store does not answer, or too many ask at once; see `Retry-After`.",
 }
 
 
@@ -55,7 +63,8 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": Problem, "description": MEANINGS[status]} for status in statuses}
 
 
-BODY_REFUSALS: Final = refusals(400, 403, 413, 422, 503)
+ANY_REFUSALS: Final = refusals(400, 408, 413, 414, 431, 503)  # see `clients`, which reads every request first
+BODY_REFUSALS: Final = refusals(403, 422)
 
 
 def problem(
@@ -87,20 +96,21 @@ async def _invalid(_: Request, error: InvalidInput) -> JSONResponse:
 async def _malformed(_: Request, error: RequestValidationError) -> JSONResponse:
     first = error.errors()[0]
     if first["type"] == "json_invalid":
-        where = f"at character {first['loc'][1] + 1}"
-        return problem(400, f"The body is not valid JSON, {where}: {first['ctx']['error']}.")
+        place = first["loc"][1]
+        where = f", at character {place + 1}" if place > NOWHERE else ""
+        return problem(400, f"The body is not valid JSON{where}: {first['ctx']['error']}.")
     within = [{**e, "loc": e["loc"][1:]} for e in error.errors()]  # the body, the path or the query
     return _wrong_fields(problems(within))
 
 
 async def _unavailable(_: Request, error: ServiceUnavailable) -> JSONResponse:
     log.warning("request refused", extra={"reason": str(error)})
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-    return problem(503, "The database or the store does not answer. Nothing is lost; try again.", headers)
+    return problem(503, "The database or the store does not answer. Nothing is lost; try again.", LATER)
 
 
 async def _no_such_path(request: Request, _: HTTPException) -> JSONResponse:
-    return problem(404, f"There is nothing at {request.url.path}; /docs shows what there is.")
+    path = request.scope["path"][:MOST_CHARACTERS_SAID]
+    return problem(404, f"There is nothing at {path}; /docs shows what there is.")
 
 
 async def _no_such_method(request: Request, _: HTTPException) -> JSONResponse:

@@ -27,7 +27,7 @@ async def create_product(body: NewProduct, backend: InBackend, response: Respons
     return view_product(row, backend.store)
 
 
-@router.get("", responses=refusals(422, 503))
+@router.get("", responses=refusals(422))
 async def list_products(
     query: Annotated[ProductQuery, Query()], backend: InBackend, request: Request, response: Response
 ) -> ProductPage:
@@ -46,7 +46,7 @@ async def list_products(
 @router.get(
     "/{product_id}",
     response_model=ProductView,
-    responses={**CACHED_RESPONSES, **refusals(404, 422, 503)},
+    responses={**CACHED_RESPONSES, **refusals(404, 422)},
 )
 async def read_product(
     product_id: ProductId, backend: InBackend, if_none_match: Annotated[str, Header()] = ""
@@ -62,7 +62,7 @@ async def change_product(product_id: ProductId, body: ProductChanges, backend: I
     return view_product(row, backend.store)
 
 
-@router.delete("/{product_id}", status_code=204, responses=refusals(403, 404, 422, 503))
+@router.delete("/{product_id}", status_code=204, responses=refusals(403, 404, 422))
 async def delete_product(product_id: ProductId, backend: InBackend) -> None:
     """Delete a product, its images, and the files nobody else refers to."""
     await backend.producer.remove(product_id)

@@ -21,7 +21,7 @@ async def create_user(body: NewUser, backend: InBackend, response: Response) -> 
     return UserView(**row)
 
 
-@router.get("/{user_id}", responses=refusals(404, 422, 503))
+@router.get("/{user_id}", responses=refusals(404, 422))
 async def read_user(user_id: Annotated[int, Path(ge=1, le=LARGEST_INT)], backend: InBackend) -> UserView:
     """Read a user."""
     return UserView(**await backend.users.get(user_id))
