@@ -25,6 +25,7 @@ MODULES: Final = (
     "brokers",
     "dispatch",
     "fairness",
+    "fortress",
     "post_products",
     "cache",
     "claims",
