@@ -42,7 +42,6 @@ BOOKED_SECONDS: Final = (
 )
 CROWD_SECONDS: Final = 0.05  # and from there on so many of the queue ask again: few enough for the database
 NEWS: Final = 0.3  # how much the last visit counts in what a visit takes
-TIMEOUTS_IN_A_ROW: Final = 3  # and a server is visited by one at a time, until it has served that one
 MOST_SERVERS: Final = 1_000  # that we remember without being there
 SCATTER_SECONDS: Final = 5.0  # after a pause, lest all its images come back together
 POLL_SECONDS: Final = (0.02, 0.08)
@@ -161,7 +160,8 @@ class Server:
             self._seats.release()
 
     def _is_on_trial(self) -> bool:
-        return self._timeouts >= TIMEOUTS_IN_A_ROW
+        """Tell whether nobody in all seats was answered: then one at a time tries, until one is."""
+        return self._timeouts >= self.limit
 
     def _wait_seconds(self) -> float:
         """Foretell how long somebody who comes now waits for a seat."""

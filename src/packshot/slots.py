@@ -12,27 +12,36 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from math import inf
+from time import monotonic
 from typing import Final
 
-MOMENT_SECONDS: Final = 0.1  # much less than the pixels of one picture take
-PLACES_PER_SLOT: Final = 16
-MOST_PLACES: Final = 256  # each may hold a socket, an open file, and as many bytes as a source may have
+from packshot.errors import SourceBusy
+
+MOMENT_SECONDS: Final = 0.05  # much less than the pixels of one picture take
+LONG_SECONDS: Final = 2.0  # most good sources have sent everything by then
+PLACES_PER_SLOT: Final = 32
+MOST_PLACES: Final = 512  # each may hold a socket, an open file, and as many bytes as a source may have
+SOONEST_SECONDS: Final = 5.0  # who was sent away does not come back before,
+CROWD_SECONDS: Final = 0.05  # and then one after the other
 
 
 class Slots:
-    """At most `count` images hold a slot, and at most `places` wait aside.
+    """At most `count` images hold a slot, and at most `places` wait aside; half of these for long.
 
-    When all places are taken, who waits keeps its slot until there is one: then fewer new images are begun.
+    Who finds no place is sent away, lest many that hang take all slots; and who waits for long leaves half
+    of the places to others, so that a good source always has its two seconds.
+
     Who comes back goes before who is new, so that no more is begun than can be finished.
     """
 
     def __init__(self, count: int, places: int | None = None) -> None:
         self._free = count  # less than none while somebody who fails is still leaving
-        self._places = asyncio.Semaphore(
-            min(PLACES_PER_SLOT * count, MOST_PLACES) if places is None else places
-        )
+        self._places = min(PLACES_PER_SLOT * count, MOST_PLACES) if places is None else places
+        self._long_places = self._places // 2
         self._returning: deque[asyncio.Future[None]] = deque()
         self._arriving: deque[asyncio.Future[None]] = deque()
+        self._booked_until = -inf
 
     async def take(self) -> None:
         """Wait for a slot and take it."""
@@ -50,23 +59,44 @@ class Slots:
 
     @asynccontextmanager
     async def stepping_aside(self) -> AsyncIterator[None]:
-        """Do without the slot if the block takes long; have one again after it, whatever happens."""
-        stepping = asyncio.create_task(self._step_aside())
+        """Do without the slot if the block takes long; have one again after it, whatever happens.
+
+        Raises SourceBusy, and ends the block, if too many others are waiting.
+        """
+        wait = Wait()
+        stepping = asyncio.create_task(self._step_aside(wait))
         try:
-            yield
-        except BaseException:
-            if _has_happened(stepping):
-                self._places.release()
-                self._free -= 1  # it has little left to do: it shall not wait for that
+            async with wait.patience:
+                yield
+        except BaseException as error:
+            self._end(wait, stepping)
+            self._free -= wait.is_aside  # it has little left to do: it shall not wait for that
+            if isinstance(error, TimeoutError) and wait.patience.expired():
+                raise self._crowded() from error
             raise
-        if _has_happened(stepping):
-            self._places.release()  # first: who waits for this place may have the slot that we wait for
+        self._end(wait, stepping)
+        if wait.is_aside:
             await self._come_back()
 
-    async def _step_aside(self) -> None:
+    async def _step_aside(self, wait: "Wait") -> None:
         await asyncio.sleep(MOMENT_SECONDS)
-        await self._places.acquire()
+        if not self._places:
+            wait.is_over()
+            return
+        self._places -= 1
+        wait.is_aside = True
         self.leave()
+        await asyncio.sleep(LONG_SECONDS)
+        if not self._long_places:
+            wait.is_over()
+            return
+        self._long_places -= 1
+        wait.is_long = True
+
+    def _end(self, wait: "Wait", stepping: "asyncio.Task[None]") -> None:
+        stepping.cancel()
+        self._places += wait.is_aside
+        self._long_places += wait.is_long
 
     async def _come_back(self) -> None:
         try:
@@ -88,7 +118,20 @@ class Slots:
                 self.leave()
             raise
 
+    def _crowded(self) -> SourceBusy:
+        now = monotonic()
+        self._booked_until = max(now + SOONEST_SECONDS, self._booked_until + CROWD_SECONDS)
+        return SourceBusy("Too many slow sources are waited for already.", self._booked_until - now)
 
-def _has_happened(task: "asyncio.Task[None]") -> bool:
-    """Tell whether the task is done, and prevent it if it is not."""
-    return not task.cancel()
+
+class Wait:
+    """One image's wait: whether it is without its slot, and for long."""
+
+    def __init__(self) -> None:
+        self.is_aside = False
+        self.is_long = False
+        self.patience = asyncio.timeout(None)
+
+    def is_over(self) -> None:
+        """End it, whatever it is for."""
+        self.patience.reschedule(asyncio.get_running_loop().time())

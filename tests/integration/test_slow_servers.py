@@ -24,7 +24,6 @@ from packshot.politeness import (
     MOST_SERVERS,
     PATIENCE_SECONDS,
     SOONEST_SECONDS,
-    TIMEOUTS_IN_A_ROW,
     Manners,
 )
 
@@ -165,9 +164,9 @@ async def test_however_long_the_queue_few_of_it_ask_at_a_time_and_all_ask_soon(
 
 
 async def timed_out(manners: Manners, shop: SlowShop) -> None:
-    """Let the server be so slow as often as it takes to distrust it."""
+    """Let the server be so slow as often as it has seats."""
     shop.error, shop.seconds = SourceTimeout("Too slow."), 10
-    for _ in range(TIMEOUTS_IN_A_ROW):
+    for _ in range(LIMIT):
         await visit(manners, shop)
 
 

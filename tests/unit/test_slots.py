@@ -7,15 +7,17 @@ from typing import Final
 
 import pytest
 
-from packshot.slots import Slots
+from packshot.errors import SourceBusy
+from packshot.slots import CROWD_SECONDS, SOONEST_SECONDS, Slots
 
 TURNS: Final = 20  # of the event loop: more than anything here takes that needs no clock
 
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who waits steps aside after no time at all."""
+    """Who waits steps aside after no time at all, and nobody waits for long."""
     monkeypatch.setattr("packshot.slots.MOMENT_SECONDS", 0)
+    monkeypatch.setattr("packshot.slots.LONG_SECONDS", 60)
 
 
 class Image:
@@ -76,32 +78,60 @@ async def test_no_more_images_are_at_work_than_there_are_slots() -> None:
         assert places_of(everybody) == ["work"] * 2 + ["the door again"] * 3
 
 
-async def test_who_waits_keeps_its_slot_while_no_place_is_free() -> None:
-    async with images(Slots(2, places=3), 7) as everybody:
-        assert places_of(everybody) == ["the source"] * 5 + ["the door"] * 2
-
-
-async def test_a_place_that_gets_free_is_taken_by_somebody_who_waits_with_a_slot() -> None:
-    async with images(Slots(1, places=1), 3) as everybody:
-        assert places_of(everybody) == ["the source", "the source", "the door"]
+async def test_who_finds_no_place_is_sent_away_and_the_next_gets_the_slot() -> None:
+    async with images(Slots(1, places=2), 3) as everybody:
+        third = everybody[2]
+        assert places_of(everybody) == ["the source", "the source", "home"]
 
         everybody[0].answer.set_result(None)
         await everybody_goes_on()
 
-        assert places_of(everybody) == ["work", "the source", "the door"]
+        assert places_of(everybody) == ["work", "the source", "home"]
+        assert isinstance(third.task.exception(), SourceBusy)
+
+
+async def test_who_waits_for_long_leaves_half_of_the_places_to_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slots = Slots(1, places=4)
+    monkeypatch.setattr("packshot.slots.LONG_SECONDS", 0)
+    async with images(slots, 4) as everybody:
+        assert places_of(everybody) == ["the source"] * 2 + ["home"] * 2
+
+        monkeypatch.setattr("packshot.slots.LONG_SECONDS", 60)
+        async with images(slots, 2) as others:
+            assert places_of(others) == ["the source"] * 2
+
+
+async def test_those_who_are_sent_away_come_back_one_after_the_other() -> None:
+    async with images(Slots(1, places=0), 3) as everybody:
+        errors = [image.task.exception() for image in everybody]
+
+    delays = [error.retry_after_seconds for error in errors if isinstance(error, SourceBusy)]
+    assert delays == pytest.approx([SOONEST_SECONDS + n * CROWD_SECONDS for n in range(3)], abs=0.02)
+
+
+async def test_a_limit_that_the_wait_itself_runs_into_is_not_ours() -> None:
+    async with images(Slots(1), 1) as (image,):
+        image.answer.set_exception(TimeoutError())
+        await everybody_goes_on()
+
+        assert isinstance(image.task.exception(), TimeoutError)
 
 
 async def test_who_comes_back_goes_before_who_is_new() -> None:
-    async with images(Slots(1, places=1), 1) as (first,), images(first.slots, 2) as (second, third):
-        first.answer.set_result(None)
+    slots = Slots(1)
+    async with images(slots, 2) as (first, second):
         second.answer.set_result(None)
         await everybody_goes_on()
-        assert places_of([first, second, third]) == ["the door again", "work", "the door"]
+        first.answer.set_result(None)
+        async with images(slots, 1) as (new,):
+            assert places_of([first, second, new]) == ["the door again", "work", "the door"]
 
-        second.is_made.set()
-        await everybody_goes_on()
+            second.is_made.set()
+            await everybody_goes_on()
 
-        assert places_of([first, second, third]) == ["work", "home", "the door"]
+            assert places_of([first, second, new]) == ["work", "home", "the door"]
 
 
 async def test_who_fails_aside_does_not_wait_for_a_slot() -> None:
@@ -129,19 +159,19 @@ def succeed(image: Image) -> None:
 async def test_all_slots_and_places_are_free_when_all_have_gone(
     end: Callable[[Image], None], *, is_cancelled_at_once: bool
 ) -> None:
-    slots = Slots(2, places=2)
-    async with images(slots, 6) as everybody:
+    slots = Slots(2, places=4)
+    async with images(slots, 5) as everybody:
         for image in everybody[:4]:
             end(image)
         if not is_cancelled_at_once:
             await everybody_goes_on()
 
     async with images(slots, 5) as everybody:
-        assert places_of(everybody) == ["the source"] * 4 + ["the door"]
-        for image in everybody:
+        assert places_of(everybody) == ["the source"] * 4 + ["home"]
+        for image in everybody[:4]:
             image.answer.set_result(None)
         await everybody_goes_on()
-        assert places_of(everybody) == ["the door again"] * 2 + ["work"] * 2 + ["the door"]
+        assert places_of(everybody) == ["work"] * 2 + ["the door again"] * 2 + ["home"]
 
 
 async def test_who_need_not_wait_keeps_its_slot(monkeypatch: pytest.MonkeyPatch) -> None:
