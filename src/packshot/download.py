@@ -117,7 +117,9 @@ class Downloader:
             raise reason
         body = Body(response, self._settings)
         head = await body.read_head()
-        picture_format = accepted_format(head[:HEAD_BYTES])  # first: nobody should shrink a video for us
+        picture_format = accepted_format(
+            head[:HEAD_BYTES], self._settings.extra_formats
+        )  # nobody should shrink a video for us
         body.expect(response.content_length or 0)
         sha256 = hashlib.sha256()
         with _our_file(to) as file:

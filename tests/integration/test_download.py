@@ -70,6 +70,14 @@ async def test_a_picture_of_another_format_is_refused_by_name(supplier: Supplier
     assert "a HEIC picture" in str(error)
 
 
+async def test_a_format_that_is_switched_on_is_fetched(supplier: Supplier, to: Path) -> None:
+    supplier.files["/shoe.tiff"] = b"II*\0" + bytes(100)
+    url = supplier.url("/shoe.tiff")
+
+    assert isinstance(await failure(url, to), FormatUnsupported)
+    assert (await fetch(url, to, extra_formats=("tiff",))).format == "tiff"
+
+
 async def test_a_video_is_recognised_before_its_length_matters(supplier: Supplier, to: Path) -> None:
     supplier.files["/shoe.mp4"] = VIDEO
 
