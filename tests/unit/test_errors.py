@@ -1,6 +1,7 @@
 """The tree of errors: what is drawn is what there is, and every error tells a person what to do."""
 
 import re
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -51,3 +52,13 @@ def test_an_image_error_says_who_can_fix_it_and_explains_itself_in_a_sentence(
     assert kind.fixed_by in get_args(FixedBy)
     for sentence in (kind.meaning, kind.advice):
         assert re.fullmatch(r"[A-Z].{3,}\.", sentence)
+
+
+@pytest.mark.parametrize("kind", CATALOGUE.values())
+def test_every_way_to_fail_is_produced_by_a_test_with_real_servers_files_or_processes(
+    kind: type[ImageError],
+) -> None:
+    tests = Path(__file__).parents[1]
+    texts = (file.read_text() for file in tests.rglob("*.py") if file.parent != tests / "unit")
+
+    assert any(re.search(rf"\b{kind.__name__}\b|\"{kind.code}\"", text) for text in texts)
