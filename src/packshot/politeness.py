@@ -26,8 +26,6 @@ from packshot.errors import (
     ImageError,
     SourceBusy,
     SourceThrottled,
-    SourceTimeout,
-    SourceTooSlow,
     SourceUnavailable,
 )
 from packshot.models import Source
@@ -84,7 +82,6 @@ class Server:
         self._seated_at: list[float] = []
         self._waiting = 0
         self._visit_seconds = 0.0
-        self._timeouts = 0  # in a row
         self._booked_until = -inf
         self._pause_until = -inf
 
@@ -101,8 +98,6 @@ class Server:
             raise self.full()
         async with self._any_seat():
             self.respect_pause()
-            if self._seated_at and self._is_on_trial():
-                raise self.full()
             now = monotonic()
             self._seated_at.append(now)
             try:
@@ -112,16 +107,11 @@ class Server:
 
     @contextmanager
     def visit(self) -> Iterator[None]:
-        """Learn from the block how the server is."""
+        """Learn from the block how long a visit takes."""
         started = monotonic()
-        timeouts = 0
         try:
             yield
-        except (SourceTimeout, SourceTooSlow):
-            timeouts = self._timeouts + 1
-            raise
         finally:
-            self._timeouts = timeouts
             self._visit_seconds += NEWS * (monotonic() - started - self._visit_seconds)
 
     def pause(self, seconds: float) -> None:
@@ -159,13 +149,9 @@ class Server:
         finally:
             self._seats.release()
 
-    def _is_on_trial(self) -> bool:
-        """Tell whether nobody in all seats was answered: then one at a time tries, until one is."""
-        return self._timeouts >= self.limit
-
     def _wait_seconds(self) -> float:
         """Foretell how long somebody who comes now waits for a seat."""
-        if not self._seats.locked() and not (self._is_on_trial() and self._seated_at):
+        if not self._seats.locked():
             return 0
         ages = [monotonic() - moment for moment in self._seated_at]
         # Who is overdue takes about as long again; nothing is known but that it is slow.
@@ -175,7 +161,7 @@ class Server:
     def _gap_seconds(self) -> float:
         """Return the time from one seat that becomes free to the next."""
         youngest = monotonic() - max(self._seated_at, default=inf)
-        return max(self._visit_seconds, youngest) / (1 if self._is_on_trial() else self.limit)
+        return max(self._visit_seconds, youngest) / self.limit
 
 
 class Manners:

@@ -12,9 +12,7 @@ import pytest
 from packshot.errors import (
     ImageError,
     SourceBusy,
-    SourceGone,
     SourceThrottled,
-    SourceTimeout,
     SourceUnavailable,
 )
 from packshot.models import Source
@@ -163,42 +161,16 @@ async def test_however_long_the_queue_few_of_it_ask_at_a_time_and_all_ask_soon(
     )
 
 
-async def timed_out(manners: Manners, shop: SlowShop) -> None:
-    """Let the server be so slow as often as it has seats."""
-    shop.error, shop.seconds = SourceTimeout("Too slow."), 10
-    for _ in range(LIMIT):
-        await visit(manners, shop)
-
-
-async def test_a_server_that_only_times_out_is_tried_by_one_at_a_time(
-    manners: Manners, shop: SlowShop
-) -> None:
-    await timed_out(manners, shop)
-
-    async with crowded(manners, shop, visitors=1):
-        await is_sent_away(manners, shop)
-
-
-@pytest.mark.parametrize("answer", [None, SourceGone("404")])
-async def test_a_server_that_answers_one_has_its_seats_again(
-    manners: Manners, shop: SlowShop, answer: Exception | None
-) -> None:
-    await timed_out(manners, shop)
-    shop.error = answer
-    await visit(manners, shop)
-
-    async with crowded(manners, shop, visitors=LIMIT):
-        pass
-
-
 async def test_servers_that_were_visited_long_ago_are_forgotten(manners: Manners, shop: SlowShop) -> None:
-    await timed_out(manners, shop)
-    shop.error, shop.seconds = None, 0
+    shop.seconds = 20
+    await visit(manners, shop)
+    shop.seconds = 0
     for number in range(MOST_SERVERS):
         await visit(manners, shop, f"{number}.example")
 
-    async with crowded(manners, shop, visitors=LIMIT):
-        pass
+    async with crowded(manners, shop), asyncio.TaskGroup() as tasks:
+        tasks.create_task(visit(manners, shop))  # waits, as for one that nobody knows
+        shop.doors.set()
 
 
 @pytest.mark.parametrize("kind", [SourceThrottled, SourceUnavailable])
