@@ -106,6 +106,8 @@ def _check_host(parts: SplitResult) -> None:
         raise UrlInvalid("The URL has no host.")
     if _NEVER_IN_A_HOST.search(parts.hostname):
         raise UrlInvalid("The URL's host contains a character that no host name has.")
+    if is_number(parts.hostname) and not _is_usual_address(parts.hostname):
+        raise UrlInvalid("The URL's host is a number that is not an address in its usual form.")
     labels = parts.hostname.removesuffix(".").split(".")
     if not all(0 < len(label) <= MAX_LABEL_CHARACTERS for label in labels):
         raise UrlInvalid("The URL's host has a part between two dots that is empty or too long.")
@@ -198,12 +200,19 @@ def build_guard(
 def is_internal_name(host: str) -> bool:
     """Say whether only a private network can know `host`: one word alone, or an internal ending."""
     *domain, last = _plain_name(host).split(".")
-    return not is_number(host) and bool(not domain or _INTERNAL.fullmatch(last))
+    return not domain or bool(_INTERNAL.fullmatch(last))
 
 
 def is_number(host: str) -> bool:
     """Say whether `host` can only be an IPv4 address in some notation, because it ends in a number."""
     return bool(_NUMBER.fullmatch(_plain_name(host).rpartition(".")[2]))
+
+
+def _is_usual_address(host: str) -> bool:
+    try:
+        return bool(ip_address(host))
+    except ValueError:
+        return False
 
 
 def _plain_name(host: str) -> str:

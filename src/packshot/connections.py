@@ -28,7 +28,7 @@ from aiohttp.http import HttpProcessingError, RawResponseMessage
 from aiohttp.streams import StreamReader
 
 from packshot import __version__
-from packshot.addresses import Guard, is_internal_name, is_number
+from packshot.addresses import Guard, is_internal_name
 from packshot.errors import (
     AddressForbidden,
     HostUnknown,
@@ -113,7 +113,7 @@ class Resolver(AbstractResolver):
         Names of the operator's own network are looked up as he writes them, hosts file and all.
         """
         name = host.removesuffix(".")
-        own = self._guard.networks or self._guard.trusts(host) or is_number(name)
+        own = self._guard.networks or self._guard.trusts(host)
         return name if own else f"{name}."
 
     async def close(self) -> None:
@@ -198,9 +198,7 @@ def explain(error: aiohttp.ClientError, host: str) -> PackshotError:
     """Say in our words why there is no answer from `host`."""
     if isinstance(refused := error.__cause__, Refused):
         return type(refused.reason)(f"{host}: {refused.reason}")
-    if isinstance(error, aiohttp.InvalidURL) or (
-        isinstance(error, aiohttp.ClientConnectorDNSError) and is_number(host)
-    ):
+    if isinstance(error, aiohttp.InvalidURL):
         return UrlInvalid(f"{host} is neither a host name nor an address in its usual form.")
     if (number := _system_error(error)) in _OUR_LIMITS:
         return ServiceUnavailable(f"No connection can be made: {os.strerror(number)}.")
