@@ -189,6 +189,22 @@ async def test_headers_that_drip_run_out_of_time(supplier: Supplier, to: Path) -
     assert isinstance(await failure(supplier.url("/slow-headers"), to, download_seconds=0.1), SourceTimeout)
 
 
+@pytest.mark.parametrize("path", ["/hang", "/slow-headers", "/hints", "/redirect?to=/hang"])
+async def test_the_beginning_of_an_answer_has_a_limit_of_its_own(
+    supplier: Supplier, to: Path, path: str
+) -> None:
+    error = await failure(supplier.url(path), to, answer_seconds=0.1, download_seconds=60)
+
+    assert isinstance(error, SourceTimeout)
+    assert str(error) == "127.0.0.1 had not begun to answer after 0.1 seconds."
+
+
+async def test_each_redirect_may_take_as_long_as_the_first(supplier: Supplier, to: Path) -> None:
+    supplier.delays.update({f"/chain/{left}": 0.2 for left in range(4)})
+
+    assert await fetch(supplier.url("/chain/3"), to, answer_seconds=0.6)
+
+
 async def test_time_runs_through_all_redirects(supplier: Supplier, to: Path) -> None:
     supplier.delays.update({f"/chain/{left}": 0.06 for left in range(6)})
 
