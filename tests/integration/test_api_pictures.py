@@ -178,3 +178,16 @@ async def test_a_picture_may_be_embedded_by_other_sites(api: AsyncClient, url: s
     headers = {"sec-fetch-site": "cross-site", "sec-fetch-dest": "image"}
 
     assert (await api.get(f"{url}/large", headers=headers)).status_code == 200
+
+
+@pytest.mark.parametrize("header", ["range", "if-none-match", "accept", "if-range"])
+@pytest.mark.parametrize(
+    "value", ["bytes=" + "9" * 30_000 + "-", "bytes=" + "0-1," * 7_500, '"a";q=0,' * 3_750]
+)
+async def test_a_header_as_long_as_may_be_is_no_reason_to_fail(
+    api: AsyncClient, url: str, header: str, value: str
+) -> None:
+    answer = await api.get(f"{url}/large.jpg", headers={header: value})
+
+    assert answer.status_code == 200
+    assert answer.content == JPEG
