@@ -71,6 +71,11 @@ async def test_errors_are_documented_as_the_problems_that_they_are(document: dic
             assert answer["content"][media_type]["schema"]["$ref"].endswith("/Problem")
 
 
+async def test_every_operation_may_be_refused_before_it_is_looked_at(document: dict[str, Any]) -> None:
+    for operation in operations(document).values():
+        assert {"400", "408", "413", "414", "431", "503"} <= {*operation["responses"]}
+
+
 @pytest.mark.parametrize(
     ("operation", "status"),
     [
