@@ -1,5 +1,6 @@
 """A real `packshot api` under everything at once: its memory stays flat, and others are served."""
 
+import resource
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -10,6 +11,9 @@ import pytest
 from tests.callers import Caller, ask, request, served_promptly
 from tests.console import running, wait_for_line
 
+from packshot.daemon import MAX_OPEN_FILES
+
+FEW_FILES: Final = 256
 MEGABYTE: Final = 1_000_000
 HALF_A_BODY: Final = [request("POST /users", "Content-Length: 6000000"), b" " * 5_900_000]
 HALF_A_HEAD: Final = [b"GET / HTTP/1.1\r\nHost: x\r\nX-A: " + b"a" * 20_000]
@@ -20,6 +24,15 @@ HEAVY: Final = (
     request("GET /healthz", "X-Endless: " + "a" * 5_000_000),
     request("GET /" + "a" * 5_000_000),
 )
+
+
+@pytest.fixture
+def few_files() -> Iterator[int]:
+    """Processes that are started now may open few files at first; yields what they may at most."""
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(now, FEW_FILES), most))
+    yield most
+    resource.setrlimit(resource.RLIMIT_NOFILE, (now, most))
 
 
 @pytest.fixture
@@ -56,3 +69,11 @@ async def test_memory_stays_flat_whatever_is_sent(process: tuple[psutil.Process,
 
         assert once - empty < 300  # the bodies alone would be more, if they were kept
         assert await megabytes(program, port) - once < 60
+
+
+async def test_a_server_may_open_as_many_files_as_the_machine_lets_it(
+    few_files: int, process: tuple[psutil.Process, int]
+) -> None:
+    program, _ = process
+
+    assert program.rlimit(psutil.RLIMIT_NOFILE) == (min(few_files, MAX_OPEN_FILES), few_files)

@@ -146,8 +146,10 @@ async def test_who_sends_too_many_requests_at_once_is_answered_some(port: int) -
 async def test_what_came_before_nonsense_is_answered(port: int) -> None:
     async with Caller.calling(port) as caller:
         await caller.say(GOOD + b"nonsense\r\n\r\n")
+        answer = await caller.hear()
 
-        assert (await caller.hear()).status == 200
+        assert answer.status == 200
+        assert answer.headers["connection"] == "close"
         assert await caller.hear_the_end() == b""
 
 
@@ -161,8 +163,10 @@ async def test_who_asks_for_another_protocol_gets_this_one(port: int) -> None:
     asked = request("GET /healthz", "Connection: Upgrade", "Upgrade: websocket")
     async with Caller.calling(port) as caller:
         await caller.say(asked)
+        answer = await caller.hear()
 
-        assert (await caller.hear()).status == 200
+        assert answer.status == 200
+        assert answer.headers["connection"] == "close"
         assert await caller.hear_the_end() == b""
 
 
