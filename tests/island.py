@@ -99,11 +99,13 @@ def replace_files() -> None:
     for path, text in FILES.items():
         if not Path(path).exists():
             continue
-        with tempfile.NamedTemporaryFile("w", delete=False) as ours:
+        with tempfile.NamedTemporaryFile("w") as ours:  # the mount stays when its name is gone
             ours.write(text)
-        Path(ours.name).chmod(0o644)
-        if libc.mount(ours.name.encode(), os.path.realpath(path).encode(), None, MS_BIND, None):
-            raise OSError(ctypes.get_errno(), f"{path} cannot be replaced")
+            ours.flush()
+            Path(ours.name).chmod(0o644)
+            target = os.path.realpath(path).encode()
+            if libc.mount(ours.name.encode(), target, None, MS_BIND, None):
+                raise OSError(ctypes.get_errno(), f"{path} cannot be replaced")
 
 
 def open_canary() -> socket.socket:

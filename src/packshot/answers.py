@@ -91,7 +91,7 @@ def redirect_refused(host: str, target: str, reason: ImageError) -> str:
         parts = urlsplit(target)
         shown = f"{parts.scheme}://{parts.hostname}" if parts.hostname else f"{parts.scheme}:"
     except ValueError:
-        shown = "nowhere"
+        shown = "what is no URL"
     return f"{host} redirects to {ascii(shown[:MAX_SHOWN])[1:-1]}, which we do not fetch. {reason}"
 
 

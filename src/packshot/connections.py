@@ -18,7 +18,7 @@ import socket
 import struct
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
 import aiohttp
@@ -61,6 +61,7 @@ _NO_ANSWER: Final[tuple[tuple[type[aiohttp.ClientError], type[ImageError], str],
     (aiohttp.ClientError, SourceUnavailable, "closed the connection without an answer"),
 )
 
+_FORBIDDEN_TO_US: Final = frozenset((errno.EAFNOSUPPORT, errno.EPERM, errno.EACCES))
 _RTM_GETROUTE: Final = 26  # from linux/rtnetlink.h, like the other two
 _RTM_NEWROUTE: Final = 24
 _RTA_DST: Final = 1
@@ -185,13 +186,34 @@ def is_ours(address: str) -> bool:
     """
     ip = ip_address(address)
     family = socket.AF_INET if ip.version == 4 else socket.AF_INET6  # noqa: PLR2004 - IPv4
+    try:
+        kernel = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+    except OSError as error:
+        if error.errno not in _FORBIDDEN_TO_US:
+            raise
+        return _is_first_of_ours(ip, family)
+    with kernel:
+        return _route_to(ip, family, kernel) in _STAYS_HERE
+
+
+def _route_to(ip: IPv4Address | IPv6Address, family: int, kernel: socket.socket) -> int:
+    """Return the kind of route that packets to `ip` would take, 0 if there is none."""
     route = struct.pack("=BBBBBBBBI", family, ip.max_prefixlen, 0, 0, 0, 0, 0, 0, 0)
     route += struct.pack("=HH", 4 + len(ip.packed), _RTA_DST) + ip.packed
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as kernel:
-        kernel.send(struct.pack("=IHHII", 16 + len(route), _RTM_GETROUTE, 1, 0, 0) + route)
-        answer = kernel.recv(4096)
+    kernel.send(struct.pack("=IHHII", 16 + len(route), _RTM_GETROUTE, 1, 0, 0) + route)
+    answer = kernel.recv(4096)
     _, kind = struct.unpack_from("=IH", answer)
-    return kind == _RTM_NEWROUTE and answer[16 + 7] in _STAYS_HERE  # no route at all: not ours either
+    return answer[16 + 7] if kind == _RTM_NEWROUTE else 0
+
+
+def _is_first_of_ours(ip: IPv4Address | IPv6Address, family: int) -> bool:
+    """Answer where a sandbox keeps the routing table from us; without an interface's further addresses."""
+    with socket.socket(family, socket.SOCK_DGRAM) as unsent:
+        try:
+            unsent.connect((str(ip), 9))
+        except OSError:
+            return False
+        return ip_address(unsent.getsockname()[0]) == ip
 
 
 def explain(error: aiohttp.ClientError, host: str) -> PackshotError:

@@ -17,6 +17,14 @@ def test_somebody_elses_address_is_not_ours_whether_it_can_be_reached_or_not(add
     assert not is_ours(address)
 
 
+def test_most_of_it_is_known_in_a_sandbox_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "AF_NETLINK", 99)
+
+    assert is_ours("127.0.0.1")
+    assert is_ours("::1")
+    assert not is_ours("8.8.8.8")
+
+
 def test_the_address_that_others_see_us_by_is_ours() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unsent:
         try:

@@ -1,4 +1,4 @@
-"""Which URLs and addresses may be fetched, without a network."""
+"""Which addresses may be fetched, and what an operator may allow, without a network."""
 
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -7,15 +7,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from packshot.addresses import (
-    Guard,
-    build_guard,
-    check_url,
-    is_internal_name,
-    is_number,
-    is_public,
-    request_target,
-)
+from packshot.addresses import Guard, build_guard, is_internal_name, is_number, is_public
 from packshot.errors import AddressForbidden, ConfigError, UrlInvalid
 
 MISSPELT = (
@@ -177,7 +169,7 @@ def test_what_ends_in_a_number_is_an_address_and_no_name(host: str) -> None:
     assert is_number(host)
 
 
-@given(ADDRESSES_V6)
+@given(st.integers(0x2 << 124, (0x4 << 124) - 1).map(IPv6Address))
 def test_what_ipv6_addresses_are_allowed_is_a_part_of_what_python_calls_global(ip: IPv6Address) -> None:
     assert ip.is_global or not is_public(ip)
 
@@ -191,100 +183,3 @@ def test_an_exception_that_cannot_be_understood_stops_the_start(entry: str) -> N
 def test_all_bad_exceptions_are_named_at_once() -> None:
     with pytest.raises(ConfigError, match=r"'\*'.*'a b'"):
         guarding(["*", "fine.example", "a b"], ())
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "http://shop.example",
-        "HTTPS://Shop.Example/a.jpg",
-        'https://shop.example:8443/a,b\'(c).jpg?x=%2C&y="z"#top',
-        "https://bücher.example/größe/图片.png",
-        "http://[2001:db8::1]:8080/a.png",
-        "http://shop.example/user@home.jpg",
-        f"http://{'a' * 63}.example./",
-    ],
-)
-def test_urls_that_could_be_fetched_pass(url: str) -> None:
-    assert check_url(url).hostname
-
-
-@pytest.mark.parametrize(
-    ("url", "sentence"),
-    [
-        ("", "does not begin with http"),
-        ("shop.example/a.jpg", "does not begin with http"),
-        ("//shop.example/a.jpg", "does not begin with http"),
-        ("ftp://shop.example/a.jpg", "does not begin with http"),
-        ("file:///etc/passwd", "does not begin with http"),
-        ("javascript:alert(1)", "does not begin with http"),
-        ("data:image/png;base64,AAAA", "does not begin with http"),
-        ("http:///a.jpg", "no host"),
-        ("https:shop.example", "no host"),
-        ("http://:80/", "no host"),
-        ("http://user@shop.example/", "user name"),
-        ("http://user:secret@shop.example/", "user name"),
-        ("http://shop.example\\@127.0.0.1/", "user name"),
-        ("http://@shop.example/", "user name"),
-        ("http://shop.example:99999/", "host or port"),
-        ("http://shop.example:x/", "host or port"),
-        ("http://[::1/", "host or port"),
-        ("http://[shop.example]/", "host or port"),
-        ("http://[fe80::1%25eth0]/", "character that no host name has"),
-        ("http://shop%2eexample/", "character that no host name has"),
-        ("http://shop|example/", "character that no host name has"),
-        ("http://127.1/", "number"),
-        ("http://2130706433/", "number"),
-        ("http://0x7f000001/", "number"),
-        ("http://0177.0.0.1/", "number"),
-        ("http://127.0.0.1./", "number"),
-        ("http://shop.example.256/", "number"),
-        ("http://shop..example/", "empty or too long"),
-        ("http://.example/", "empty or too long"),
-        (f"http://{'a' * 64}.example/", "empty or too long"),
-        ("http://shop.example/a b.jpg", "space or a control character"),
-        ("http://shop.example/a\n.jpg", "space or a control character"),
-        ("http://shop.example/\x00", "space or a control character"),
-        ("http://shop.example/\x85", "space or a control character"),
-        ("http://shop.example/\ud800", "space or a control character"),
-        (" http://shop.example/", "space or a control character"),
-    ],
-)
-def test_urls_that_could_not_are_refused_with_the_reason(url: str, sentence: str) -> None:
-    with pytest.raises(UrlInvalid, match=sentence):
-        check_url(url)
-
-
-def test_a_url_of_2048_characters_is_the_longest() -> None:
-    longest = "http://shop.example/".ljust(2048, "a")
-
-    check_url(longest)
-    with pytest.raises(UrlInvalid, match="2049 characters"):
-        check_url(longest + "a")
-
-
-@given(st.text(max_size=60).map("http://".__add__) | st.text(max_size=60))
-def test_no_text_breaks_the_check(url: str) -> None:
-    try:
-        parts = check_url(url)
-    except UrlInvalid:
-        return
-    assert request_target(parts).isascii()
-
-
-@pytest.mark.parametrize(
-    ("path", "target"),
-    [
-        ("", "/"),
-        ("?q", "/?q"),
-        ("/a%2Cb%2fc?sig=a%2Bb%3D&x=a+b,c", "/a%2Cb%2fc?sig=a%2Bb%3D&x=a+b,c"),
-        ("/a,b;c='d'(e)!$*[f]~", "/a,b;c='d'(e)!$*[f]~"),
-        ("/größe.jpg?farbe=grün", "/gr%C3%B6%C3%9Fe.jpg?farbe=gr%C3%BCn"),
-        ('/"a"<b>|{c}^`\\', "/%22a%22%3Cb%3E%7C%7Bc%7D%5E%60%5C"),
-        ("/100%.jpg?x=%zz", "/100%25.jpg?x=%25zz"),
-        ("/a/../b/./c//d", "/a/../b/./c//d"),
-        ("/a#fragment", "/a"),
-    ],
-)
-def test_only_what_no_request_may_contain_is_encoded(path: str, target: str) -> None:
-    assert request_target(check_url(f"http://shop.example{path}")) == target

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packshot.answers import redirect_target, refusal, retry_after_seconds
+from packshot.answers import redirect_refused, redirect_target, refusal, retry_after_seconds
 from packshot.errors import (
     ImageError,
     NotAnImage,
@@ -115,3 +115,21 @@ def test_a_redirect_to_nowhere_is_a_mistake_of_the_server() -> None:
 def test_a_redirect_to_nonsense_is_refused() -> None:
     with pytest.raises(UrlInvalid, match=r"^shop.example .* not a URL"):
         redirect_target("http://shop.example/", 302, "http://[::1")
+
+
+@pytest.mark.parametrize(
+    ("target", "shown"),
+    [
+        ("file:///etc/passwd", "file:"),
+        ("data:image/png;base64,AAAA", "data:"),
+        ("http://ada:secret@cdn.example/shoe.jpg?key=1", "http://cdn.example"),
+        ("http://10.0.0.1:22/", "http://10.0.0.1"),
+        ("http://[::1", "what is no URL"),
+        ("http://\udcff\x01.example/", r"http://\udcff\x01.example"),
+        (f"http://{'a' * 1_000_000}.example/", f"http://{'a' * 93}"),
+    ],
+)
+def test_a_redirect_that_is_not_followed_is_named_without_its_secrets(target: str, shown: str) -> None:
+    sentence = redirect_refused("shop.example", target, UrlInvalid("Because."))
+
+    assert sentence == f"shop.example redirects to {shown}, which we do not fetch. Because."
