@@ -122,7 +122,8 @@ def _watch_the_end(response: aiohttp.ClientResponse) -> None:
     if connection is None or connection.protocol is None or (closed := connection.protocol.closed) is None:
         return  # everything has arrived
 
-    def tell(_: object) -> None:
+    def tell(closed: asyncio.Future[None]) -> None:
+        _ = closed.cancelled() or closed.exception()  # an exception that nobody looks at is logged
         if not content.is_eof() and content.exception() is None:
             content.set_exception(HttpProcessingError(message="broken"))
 

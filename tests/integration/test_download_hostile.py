@@ -1,6 +1,7 @@
 """Whatever a server does, the download ends soon, with a code that says what it was, and harms nobody."""
 
 import asyncio
+import gc
 import time
 import tracemalloc
 from collections.abc import AsyncIterator
@@ -13,15 +14,15 @@ from tests.bad_answers import BAD_ANSWERS
 from tests.fetching import BOTH_LOOPS, downloader
 from tests.supplier import PICTURE, Supplier
 
-from packshot.errors import ImageError
+from packshot.errors import ImageError, SourceTruncated
 
 LIMITS: Final[dict[str, Any]] = {
-    "answer_seconds": 0.4,
-    "download_seconds": 1.6,  # a quarter of it is the patience with slow bodies
+    "answer_seconds": 0.6,
+    "download_seconds": 2.4,  # a quarter of it is the patience with slow bodies
     "max_source_bytes": 1_000_000,
     "max_redirects": 20,
 }
-LONGEST_SECONDS: Final = 2.5
+LONGEST_SECONDS: Final = 3.5
 MOST_MEMORY: Final = 8_000_000  # what the test itself sends included
 
 HABITS: Final = {
@@ -60,7 +61,7 @@ async def supplier() -> AsyncIterator[Supplier]:
 
 @pytest.mark.parametrize(("path", "code"), BAD.items(), ids=BAD)
 async def test_a_server_that_misbehaves_ends_soon_with_its_code(
-    supplier: Supplier, tmp_path: Path, path: str, code: str
+    supplier: Supplier, tmp_path: Path, caplog: pytest.LogCaptureFixture, path: str, code: str
 ) -> None:
     async with downloader(**LIMITS) as one:
         began = time.monotonic()
@@ -71,6 +72,18 @@ async def test_a_server_that_misbehaves_ends_soon_with_its_code(
         assert await one.download(supplier.url("/shoe.png"), tmp_path / "good")
     assert caught.value.code == code, caught.value
     assert took < LONGEST_SECONDS
+    assert caplog.messages == []
+
+
+async def test_a_connection_that_is_reset_leaves_nothing_in_the_log(
+    supplier: Supplier, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with downloader(**LIMITS) as one:
+        with pytest.raises(SourceTruncated):
+            await one.download(supplier.url(f"/answer/{quote('less, rudely')}"), tmp_path / "bad")
+    gc.collect()
+
+    assert caplog.messages == []
 
 
 @pytest.mark.parametrize("path", [path for path in BAD if "end" in path or "bomb" in path])
