@@ -103,6 +103,27 @@ async def test_who_waits_for_long_leaves_half_of_the_places_to_others(
             assert places_of(others) == ["the source"] * 2
 
 
+async def test_who_waited_for_long_leaves_the_place_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    slots = Slots(1, places=2)
+    monkeypatch.setattr("packshot.slots.LONG_SECONDS", 0)
+    for _ in range(2):
+        async with images(slots, 1) as everybody:
+            assert places_of(everybody) == ["the source"]
+
+
+async def test_a_slot_is_not_lost_with_somebody_who_goes_when_it_is_their_turn() -> None:
+    slots = Slots(1)
+    await slots.take()
+    leaving = asyncio.create_task(slots.take())
+    await everybody_goes_on()
+
+    slots.leave()
+    leaving.cancel()
+    await asyncio.wait([leaving])
+
+    await asyncio.wait_for(slots.take(), timeout=1)
+
+
 async def test_those_who_are_sent_away_come_back_one_after_the_other() -> None:
     async with images(Slots(1, places=0), 3) as everybody:
         errors = [image.task.exception() for image in everybody]
@@ -154,7 +175,11 @@ def succeed(image: Image) -> None:
     image.is_made.set()
 
 
-@pytest.mark.parametrize("end", [fail, succeed, lambda _: None])
+def arrive(image: Image) -> None:
+    image.answer.set_result(None)
+
+
+@pytest.mark.parametrize("end", [fail, succeed, arrive, lambda _: None])
 @pytest.mark.parametrize("is_cancelled_at_once", [True, False])
 async def test_all_slots_and_places_are_free_when_all_have_gone(
     end: Callable[[Image], None], *, is_cancelled_at_once: bool
