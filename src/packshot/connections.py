@@ -103,10 +103,12 @@ class Resolver(AbstractResolver):
         ask = partial(socket.getaddrinfo, name, port, family, socket.SOCK_STREAM, flags=flags)
         try:
             return list(await asyncio.get_running_loop().run_in_executor(self._threads, ask))
-        except (OSError, UnicodeError) as error:  # Unicode: a label that is empty or too long
+        except (OSError, UnicodeError) as error:
             if internal:
                 raise Refused(AddressForbidden(AddressForbidden.meaning)) from error
-            raise OSError(f"{host} has no address") from error
+            if isinstance(error, UnicodeError):  # a label that is empty or too long
+                raise OSError(f"{host} is not a host name") from error
+            raise
 
     def _as_asked(self, host: str) -> str:
         """Return the name to look up; the dot at the end keeps it out of our own search domains.
@@ -231,6 +233,8 @@ def explain(error: aiohttp.ClientError, host: str) -> PackshotError:
 def _detail(error: aiohttp.ClientError) -> str:
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return f": {getattr(error.certificate_error, 'verify_message', '')}"
+    if isinstance(error, aiohttp.ClientConnectorDNSError) and error.errno == socket.EAI_AGAIN:
+        return ", which gives no answer at the moment"
     number = _system_error(error)
     return f": {os.strerror(number).lower()}" if number else ""
 

@@ -47,6 +47,14 @@ async def test_a_picture_arrives_whole_and_with_its_facts(supplier: Supplier, to
     assert source == Source(hashlib.sha256(PICTURE).hexdigest(), len(PICTURE), "png")
 
 
+async def test_the_next_picture_comes_over_the_same_connection(supplier: Supplier, to: Path) -> None:
+    async with downloader() as one:
+        await one.download(supplier.url("/shoe.png"), to)
+        await one.download(supplier.url("/chain/1"), to)
+
+    assert supplier.connections == 1
+
+
 async def test_the_content_decides_and_not_the_name_or_the_header(supplier: Supplier, to: Path) -> None:
     supplier.files["/shoe.html"] = JPEG_BEGINS
     supplier.content_types["/shoe.html"] = "text/html"

@@ -120,15 +120,24 @@ async def test_a_server_that_is_not_there_is_named(to: Path) -> None:
     assert str(error) == f"{HERE} cannot be reached: connection refused."
 
 
-async def test_a_name_that_nobody_knows_is_named(to: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("number", "sentence"),
+    [
+        (socket.EAI_NONAME, "shop.example is not known to the DNS."),
+        (socket.EAI_AGAIN, "shop.example is not known to the DNS, which gives no answer at the moment."),
+    ],
+)
+async def test_a_name_that_nobody_knows_is_named(
+    to: Path, monkeypatch: pytest.MonkeyPatch, number: int, sentence: str
+) -> None:
     def know_nothing(*_: object, **__: object) -> None:
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        raise socket.gaierror(number, "Not now")
 
     monkeypatch.setattr(socket, "getaddrinfo", know_nothing)
     error = await failure("http://shop.example/shoe.png", to)
 
     assert isinstance(error, HostUnknown)
-    assert str(error) == "shop.example is not known to the DNS."
+    assert str(error) == sentence
 
 
 @pytest.mark.parametrize(

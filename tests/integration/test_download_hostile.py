@@ -32,7 +32,7 @@ HABITS: Final = {
     "/drip": "source_too_slow",
     "/stall": "source_too_slow",
     "/speed/600": "source_too_slow",
-    "/speed/1100": "source_timeout",
+    "/speed/1200": "source_timeout",
     "/too-long": "source_not_http",
     "/too-short": "source_truncated",
     "/circle/a": "too_many_redirects",
