@@ -41,6 +41,7 @@ LOADERS: Final = {  # by our names of the formats: what libvips calls the loader
 }
 # What must not be read unless it is switched on: the smallest drawing there is.
 BAIT: Final = b'<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
+WHOLE_PERCENT: Final = 100
 MOST_BANDS: Final = 5  # CMYK with transparency
 MOST_PROFILE_BYTES: Final = 4_000_000  # those of printing presses have up to 3 MB
 # What libjpeg grumbles about although no pixel is lost; its other warnings are holes in the picture.
@@ -109,7 +110,9 @@ def check(data: bytes, limits: SourceLimits, extra_formats: Collection[str] = ()
     if reason := _excess(header, frames, profile, limits):
         raise reason
     if not is_whole(format_, data):
-        raise ImageDamaged("The picture is incomplete: its file stops before its own end.")
+        raise ImageDamaged(
+            f"The picture is incomplete: {_extent(data) or 'its file stops before its own end'}."
+        )
     return Source(data, format_, *upright(header, (header.width, header.height)), frames)
 
 
@@ -158,13 +161,17 @@ def damage(data: bytes, error: Exception) -> ImageError:
         return FormatUnsupported(
             "The file calls itself AVIF, but its picture is coded in another way (HEIC)."
         )
+    return ImageDamaged(f"The picture is damaged or incomplete: {_extent(data) or 'it cannot be decoded'}.")
+
+
+def _extent(data: bytes) -> str:
+    """Say how much of the picture is good; empty if that is nothing, or all there is to see."""
     percent = 0
-    with suppress(*UNREADABLE):  # it does not say how far the decoder came, so watch it fail once more
+    with suppress(*UNREADABLE):  # no error says how far the decoder came, so watch it once more
         image = load(data, "warning")
         region = pyvips.Region.new(image)
         for row in range(image.height):
             region.fetch(0, row, image.width, 1)
-            percent = 100 * row // image.height
+            percent = 100 * (row + 1) // image.height
     pyvips.vips_lib.vips_error_clear()  # every later message would quote it
-    far = f"only its upper {percent} % can be decoded" if percent else "it cannot be decoded"
-    return ImageDamaged(f"The picture is damaged or incomplete: {far}.")
+    return f"only its upper {percent} % can be decoded" if 0 < percent < WHOLE_PERCENT else ""

@@ -52,6 +52,14 @@ def test_the_supplier_is_told_how_far_the_file_is_good() -> None:
         made(data[: len(data) * 7 // 10])
 
 
+@pytest.mark.parametrize("lost", [1, 2, 100, 1000])
+def test_a_cut_below_the_last_row_that_is_needed_is_noticed_too(lost: int) -> None:
+    preset = Preset("stamp", 10, (Encoding("jpeg", 80, 0),))
+
+    with pytest.raises(ImageDamaged):
+        render(encode(photo(), "jpeg")[:-lost], [preset], SourceLimits(1_000_000, 1_000, 1))
+
+
 def test_what_a_library_only_grumbles_about_is_no_damage() -> None:
     strange_adobe_segment = b"\xff\xee\x00\x0eAdobe\0\x64\0\0\0\0\x09"
     data = VARIANTS["jpeg"]

@@ -1,20 +1,15 @@
 """The pool of decoder children, with real processes that are stopped, killed and starved."""
 
 import asyncio
-import os
-import resource
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
+from tests.children import MEGABYTE, children, compressor
 from tests.pictures import encode, jpeg, photo, picture
 
-from packshot.compress import Compressor
 from packshot.errors import (
     DecodeOutOfMemory,
     DecoderCrashed,
@@ -22,18 +17,7 @@ from packshot.errors import (
     ImageDamaged,
     ImageTooManyPixels,
 )
-from packshot.models import Encoding, Preset
-from packshot.settings import cores, load_settings
-
-PRESETS = (
-    Preset("large", 64, (Encoding("avif", 70, 0), Encoding("jpeg", 80, 0))),
-    Preset("thumb", 16, (Encoding("jpeg", 80, 0),)),
-)
-MEGABYTE = 1_000_000
-
-
-def compressor(*, jobs_per_child: int = 500, **settings: object) -> Compressor:
-    return Compressor(load_settings(**{"workers": 1, **settings}), PRESETS, jobs_per_child=jobs_per_child)
+from packshot.settings import cores
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["asyncio", "uvloop"])
@@ -47,14 +31,6 @@ def source(tmp_path: Path) -> Path:
     source = tmp_path / "source"
     source.write_bytes(jpeg())
     return source
-
-
-def children(parent: int | None = None) -> list[psutil.Process]:
-    return [
-        child
-        for child in psutil.Process(parent).children()
-        if "packshot.decoder" in " ".join(child.cmdline())
-    ]
 
 
 @contextmanager
@@ -102,7 +78,7 @@ async def test_a_child_sees_each_file_as_it_is_now(source: Path, tmp_path: Path)
 async def test_what_is_wrong_with_a_picture_is_told_in_our_words(source: Path, tmp_path: Path) -> None:
     source.write_bytes(encode(photo(), "jpeg")[:-500])
     async with compressor() as pool:
-        with pytest.raises(ImageDamaged, match="damaged or incomplete"):
+        with pytest.raises(ImageDamaged, match="incomplete: only its upper"):
             await pool.compress(source, tmp_path)
 
         source.write_bytes(jpeg())
@@ -144,7 +120,7 @@ async def test_there_are_no_more_children_than_workers_and_cores(source: Path, t
 
 
 async def test_who_comes_again_and_again_lets_others_have_their_turn(source: Path, tmp_path: Path) -> None:
-    turns = []
+    turns: list[str] = []
 
     async def visit(name: str) -> None:
         folder = tmp_path / name
@@ -237,43 +213,6 @@ async def test_a_picture_cannot_take_all_memory(source: Path, tmp_path: Path) ->
         assert await pool.compress(source, tmp_path)
 
 
-async def test_the_child_limits_itself(source: Path, tmp_path: Path) -> None:
-    async with compressor(decode_memory_bytes=900 * MEGABYTE, decode_seconds=20) as pool:
-        await pool.compress(source, tmp_path)
-        (child,) = children()
-
-        for limit, expected in (
-            (resource.RLIMIT_AS, 900 * MEGABYTE),
-            (resource.RLIMIT_FSIZE, 200 * MEGABYTE),
-            (resource.RLIMIT_CORE, 0),
-        ):
-            assert resource.prlimit(child.pid, limit) == (expected, expected)
-        assert 40 <= resource.prlimit(child.pid, resource.RLIMIT_CPU)[0] <= 45
-
-
-async def test_the_child_knows_no_secrets_and_no_open_files(
-    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PACKSHOT_DATABASE_URL", "postgresql://user:secret@host/db")
-    async with compressor() as pool:
-        with source.open():
-            await pool.compress(source, tmp_path)
-        (child,) = children()
-
-        assert not [
-            name for name in child.environ() if not name.startswith(("VIPS_", "MALLOC_", "PYTHONPATH"))
-        ]
-        assert child.open_files() == []
-
-
-async def test_ctrl_c_in_a_terminal_does_not_reach_the_child(source: Path, tmp_path: Path) -> None:
-    async with compressor() as pool:
-        await pool.compress(source, tmp_path)
-        (child,) = children()
-
-        assert os.getsid(child.pid) != os.getsid(0)
-
-
 async def test_closing_leaves_no_child_behind(source: Path, tmp_path: Path) -> None:
     async with compressor(workers=2) as pool:
         await asyncio.gather(*(pool.compress(source, tmp_path) for _ in range(2)))
@@ -282,34 +221,3 @@ async def test_closing_leaves_no_child_behind(source: Path, tmp_path: Path) -> N
 
     assert left
     assert not [child for child in left if child.is_running()]
-
-
-PARENT = """
-import asyncio, sys
-from pathlib import Path
-from packshot.compress import Compressor
-from packshot.presets import load_presets
-from packshot.settings import Settings
-
-async def main():
-    async with Compressor(Settings(), load_presets(None)) as pool:
-        await pool.compress(Path(sys.argv[1]), Path(sys.argv[2]))
-        print("ready", flush=True)
-        await asyncio.sleep(60)
-
-asyncio.run(main())
-"""
-
-
-@pytest.mark.parametrize("state", ["at rest", "in mid-job"])
-def test_a_child_dies_with_its_parent(state: str, source: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", PARENT, str(source), str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as parent:  # noqa: S603 - our own text
-        assert parent.stdout
-        assert parent.stdout.readline() == b"ready\n"
-        (child,) = children(parent.pid)
-        if state == "in mid-job":
-            child.suspend()  # so it cannot read that its stdin has ended
-        parent.send_signal(signal.SIGKILL)
-
-    assert psutil.wait_procs([child], timeout=10)[1] == []

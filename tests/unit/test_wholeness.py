@@ -3,12 +3,15 @@
 import struct
 
 import pytest
-from tests.pictures import encode, moving, picture
+from tests.pictures import encode, moving, photo, picture
 
 from packshot.formats import recognise
 from packshot.wholeness import is_whole
 
 FILES = {
+    "jpeg": encode(photo(96, 64), "jpeg", fields={"exif-ifd0-Copyright": "Ann"}),
+    "progressive jpeg": encode(photo(96, 64), "jpeg", interlace=True),
+    "jpeg in restart intervals": encode(photo(96, 64), "jpeg", restart_interval=1),
     "png": encode(picture(), "png"),
     "interlaced png": encode(picture(), "png", interlace=True),
     "webp": encode(picture(), "webp"),
@@ -81,4 +84,12 @@ def test_a_box_may_be_longer_than_four_gigabytes_say() -> None:
 
 
 def test_a_format_without_a_rule_is_taken_to_be_whole() -> None:
-    assert is_whole("jpeg", b"\xff\xd8\xff")
+    assert is_whole("tiff", b"II*\0")
+
+
+def test_a_thumbnail_inside_a_jpeg_does_not_end_it() -> None:
+    thumbnail = b"Exif\0\0" + FILES["jpeg"]
+    segment = b"\xff\xe1" + struct.pack(">H", 2 + len(thumbnail)) + thumbnail
+
+    assert not is_whole("jpeg", b"\xff\xd8" + segment)
+    assert is_whole("jpeg", b"\xff\xd8" + segment + FILES["jpeg"][2:])
