@@ -16,6 +16,8 @@ OK: Final = b"HTTP/1.1 200 OK\r\n"
 CHUNKED: Final = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 MANY: Final = 5_000_000
 VIDEO: Final = b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + b"\0" * 100_000
+GZIP_BEGINS: Final = gzip.compress(b"")[:10]
+EMPTY_BLOCK: Final = b"\0\0\0\xff\xff"  # deflate's way to say nothing, as often as one likes
 PAGE: Final = b"<!DOCTYPE html><title>Please log in</title>"
 
 
@@ -146,6 +148,12 @@ PACKINGS: Final = {
     "a bomb in chunks": BadAnswer(
         "source_too_large",
         OK + b"Content-Encoding: x-gzip\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk(bomb(31)),
+    ),
+    "gzip of empty blocks": BadAnswer(
+        "source_too_large",
+        OK + b"Content-Encoding: gzip\r\n\r\n" + GZIP_BEGINS,
+        EMPTY_BLOCK * 13_000,
+        "goes on",
     ),
     "a bomb in a bomb": BadAnswer("not_an_image", body(gzip.compress(bomb(31)), "Content-Encoding: gzip")),
     "packed twice": BadAnswer(

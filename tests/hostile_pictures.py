@@ -139,6 +139,11 @@ POLYGLOTS: Final = {
     "jpeg with script in its camera": encode(
         picture(), "jpeg", fields={"exif-ifd0-Make": SCRIPT.decode(), "exif-ifd0-Software": SCRIPT.decode()}
     ),
+    "jpeg with script in its artist": encode(
+        picture(),
+        "jpeg",
+        fields={"exif-ifd0-Artist": SCRIPT.decode() * 1000, "exif-ifd0-Copyright": "\x07Ann"},
+    ),
     "png with script in a text": png(8, 8, black(8, 8), (b"tEXt", b"Comment\0" + SCRIPT)),
     "png with script in its pixels": png(8, 8, b"".join(b"\0" + SCRIPT[:24] for _ in range(8))),
     "webp, then page": encode(picture(), "webp") + b"<html>" + SCRIPT,

@@ -8,12 +8,15 @@ process is told nothing else: its environment is written here, and no descriptor
 import asyncio
 import json
 import os
+import resource
 import signal
 import socket
 import sys
+import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Sequence
 from contextlib import suppress
+from math import ceil
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -30,6 +33,8 @@ ENVIRONMENT: Final = {  # all that a child is told: no secrets
     "MALLOC_TRIM_THRESHOLD_": "67108864",
 }
 START_SECONDS: Final = 30  # far more than any machine needs to load libvips
+CPU_FACTOR: Final = 2  # of the deadline, because libvips may keep two threads busy
+CPU_OF_A_PROCESS: Final = 2  # CPUCLOCK_SCHED; the clock of a process is made of this and its number
 FAREWELL_SECONDS: Final = 1  # a child that has closed its mouth is gone by then
 MOST_ANSWER_BYTES: Final = 65_536
 
@@ -54,7 +59,7 @@ class Child:
                 return await _greeting(await self._spawn())
         except OSError as error:
             await self.stop()
-            reason = error or "it is silent"
+            reason = str(error) or "it is silent"
             raise ServiceUnavailable(f"No decoder process can be started: {reason}") from error
         except BaseException:
             await self.stop()
@@ -105,6 +110,7 @@ class Child:
         return process
 
     async def _exchange(self, process: Process, job: bytes, files: Sequence[int]) -> bytes:
+        _allow_time(process.pid, CPU_FACTOR * self._seconds)
         with suppress(OSError):  # it has just died; what follows says how
             socket.send_fds(cast("socket.socket", self._line), [job], files)
         try:
@@ -125,6 +131,16 @@ def _lives(process: Process) -> bool:
     with suppress(ChildProcessError):
         return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
     return False
+
+
+def _allow_time(pid: int, seconds: float) -> None:
+    """Let the system end the child after so much processor time from now, if our clock should fail to."""
+    with suppress(OSError):  # it has just died
+        used = time.clock_gettime(~pid << 3 | CPU_OF_A_PROCESS)
+        hard = resource.prlimit(pid, resource.RLIMIT_CPU)[1]
+        wanted = ceil(used + seconds) + 1
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.prlimit(pid, resource.RLIMIT_CPU, (soft, hard))
 
 
 def _stdout(process: Process) -> asyncio.StreamReader:

@@ -3,14 +3,18 @@ Compression, seen from the parent: a file goes in, its renditions come out, a ch
 
 Foreign bytes meet libvips only in `decoder.py`, in a process of its own that can be killed. Here is
 the pool of those processes: started when needed, one picture at a time. A child can open no file, so
-it is handed the source and the files for the renditions, already open, with one line of JSON; it
-answers with another. A child that dies or hangs costs one attempt of one image, and a fresh one takes
-the next. What a child says is data to be checked. No pixels here, and no store.
+it is handed the source, open, and sheets of memory for the renditions, with one line of JSON; it
+answers with another, and what is on the sheets is copied. A child that dies or hangs costs one attempt
+of one image, and a fresh one takes the next. What a child says is data to be checked. No pixels here,
+and no store.
 """
 
 import asyncio
+import fcntl
 import json
 import logging
+import os
+import shutil
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import asdict
@@ -25,13 +29,13 @@ from packshot.errors import (
     DecoderCrashed,
     FormatUnsupported,
     ImageDamaged,
+    ImageError,
     ImageProfileTooLarge,
     ImageSideTooLong,
     ImageTooManyBands,
     ImageTooManyFrames,
     ImageTooManyPixels,
     NotAnImage,
-    PackshotError,
     ServiceUnavailable,
 )
 from packshot.models import Compressed, Picture, Preset, SourceLimits
@@ -40,6 +44,8 @@ from packshot.settings import Settings, cores
 log = logging.getLogger(__name__)
 
 WALLS: Final = ("seccomp", "landlock")
+LARGEST_COUNT: Final = 2**31 - 1  # what a row can hold
+MOST_MESSAGE_CHARACTERS: Final = 500
 JOBS_PER_CHILD: Final = 500  # then it is replaced, and whatever has leaked goes with it
 ERRORS: Final = {  # what a child may say
     kind.code: kind
@@ -68,8 +74,6 @@ class Compressor:
         job = {
             "presets": [asdict(preset) for preset in presets],
             "limits": asdict(SourceLimits(settings.max_pixels, settings.max_side, settings.max_frames)),
-            # twice the deadline, because libvips may keep two threads busy; the deadline itself is ours
-            "seconds": 2 * settings.decode_seconds,
         }
         self._job = json.dumps(job).encode()
         arguments = (str(settings.decode_memory_bytes), *settings.extra_formats)
@@ -103,12 +107,14 @@ class Compressor:
         paths = [folder / f"{preset}.{format_}" for preset, format_ in self._wanted]
         async with self._child() as child:
             try:
-                with _opened(source, paths) as files:
-                    answer = await child.ask(self._job, files)
-                return self._read(answer, paths)
+                with _handed_out(source, len(paths)) as (file, sheets):
+                    compressed = self._read(await child.ask(self._job, [file, *sheets]), paths)
+                    for sheet, picture in zip(sheets, compressed.pictures, strict=True):
+                        _keep(sheet, picture)
             except (DecoderCrashed, DecodeOutOfMemory):
                 await child.stop()
                 raise
+        return compressed
 
     @asynccontextmanager
     async def _child(self) -> AsyncIterator[Child]:
@@ -124,7 +130,7 @@ class Compressor:
         try:
             said = json.loads(answer)
             if "error" in said:
-                raise _error(said["error"], str(said["message"])[:500], str(said["debug"]))
+                raise _error(said["error"], str(said["message"]), str(said["debug"]))
             told = zip(said["pictures"], paths, strict=True)
             pictures = tuple(_picture(picture, path) for picture, path in told)
             result = Compressed(_count(said["width"]), _count(said["height"]), pictures)
@@ -136,34 +142,61 @@ class Compressor:
 
 
 @contextmanager
-def _opened(source: Path, paths: Sequence[Path]) -> Iterator[list[int]]:
-    """Open the source and a new file for each rendition; what goes wrong here is our trouble."""
+def _handed_out(source: Path, count: int) -> Iterator[tuple[int, list[int]]]:
+    """Open the source, and as many sheets of memory to write renditions on.
+
+    A child may keep what it was given. So it is never given a file that will be shown to anybody, and a
+    sheet can hold nothing any more once it is taken back.
+    """
     with ExitStack() as stack:
         try:
-            files = [source.open("rb"), *(path.open("wb") for path in paths)]
+            file = stack.enter_context(source.open("rb"))
+            sheets = [stack.enter_context(_sheet()) for _ in range(count)]
         except OSError as error:
-            raise ServiceUnavailable(f"The renditions cannot be written: {error}") from error
-        yield [stack.enter_context(file).fileno() for file in files]
+            raise ServiceUnavailable(f"The decoder cannot be given its files: {error}") from error
+        yield file.fileno(), sheets
 
 
-def _error(code: str, message: str, debug: str) -> PackshotError:
+@contextmanager
+def _sheet() -> Iterator[int]:
+    sheet = os.memfd_create("rendition", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        yield sheet
+    finally:
+        os.ftruncate(sheet, 0)
+        fcntl.fcntl(sheet, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
+        os.close(sheet)
+
+
+def _keep(sheet: int, picture: Picture) -> None:
+    """Copy what the child wrote into a file of ours."""
+    if os.fstat(sheet).st_size != picture.bytes:
+        raise DecoderCrashed("The decoder process wrote less or more than it says.")
+    os.lseek(sheet, 0, os.SEEK_SET)
+    try:
+        with open(sheet, "rb", closefd=False) as written, picture.path.open("wb") as kept:
+            shutil.copyfileobj(written, kept)
+    except OSError as error:
+        raise ServiceUnavailable(f"The renditions cannot be written: {error}") from error
+
+
+def _error(code: str, message: str, debug: str) -> ImageError:
     """Translate what the child says is wrong; raise LookupError for what it has no right to say."""
-    if code == "service_unavailable":
-        return ServiceUnavailable(f"The renditions cannot be written: {message}")
-    error = ERRORS[code](message)
+    readable = "".join(
+        letter if letter.isprintable() else "?" for letter in message[:MOST_MESSAGE_CHARACTERS]
+    )
+    error = ERRORS[code](readable)
     level = logging.ERROR if isinstance(error, DecoderCrashed) else logging.DEBUG
-    log.log(level, "decoder refused a picture", extra={"reason": message, "libvips": debug})
+    log.log(level, "decoder refused a picture", extra={"reason": readable, "libvips": debug})
     return error
 
 
 def _picture(said: dict[str, Any], path: Path) -> Picture:
     width, height, size = (_count(said[name]) for name in ("width", "height", "bytes"))
-    if size != path.stat().st_size:
-        raise ValueError(f"{path.name} has another size than {size}")
     return Picture(str(said["preset"]), str(said["format"]), width, height, size, path)
 
 
 def _count(value: object) -> int:
-    if type(value) is not int or value < 1:
+    if type(value) is not int or not 1 <= value <= LARGEST_COUNT:
         raise ValueError(f"{value!r} is not a count")
     return value

@@ -49,7 +49,9 @@ HARMLESS: Final = re.compile(
     r"Adobe color|JFIF revision|SOS param|progression seq|ICC marker|: \d extraneous"
 )
 NO_MEMORY: Final = re.compile(
-    r"out of memory|insufficient memory|memory allocation error(?!: secur)", re.IGNORECASE
+    r"out of memory|insufficient memory|memory allocation error(?!: secur)|failed to allocate"
+    r"|cannot allocate|error creating thread|av1_create_context",
+    re.IGNORECASE,
 )
 UNREADABLE: Final = (pyvips.Error, UnicodeDecodeError)  # the latter when libvips quotes from a broken file
 
@@ -153,10 +155,17 @@ def upright(image: pyvips.Image, size: tuple[int, int]) -> tuple[int, int]:
     return (size[1], size[0]) if lies else size
 
 
+def shortage(error: Exception) -> ImageError | None:
+    """Return what to say if memory was what libvips lacked."""
+    if isinstance(error, MemoryError) or NO_MEMORY.search(str(error)):
+        return DecodeOutOfMemory("The picture needs more memory than PACKSHOT_DECODE_MEMORY_BYTES.")
+    return None
+
+
 def damage(data: bytes, error: Exception) -> ImageError:
     """Say in our words why libvips could not read the file."""
-    if NO_MEMORY.search(str(error)):
-        return DecodeOutOfMemory("The picture needs more memory than PACKSHOT_DECODE_MEMORY_BYTES.")
+    if short := shortage(error):
+        return short
     if "has not been built in" in str(error):
         return FormatUnsupported(
             "The file calls itself AVIF, but its picture is coded in another way (HEIC)."

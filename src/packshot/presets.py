@@ -9,7 +9,7 @@ Presets: the named sizes and formats that every picture is made into, read from 
 
 Order matters: the first format of the first preset is the main rendition. A recipe is the hash of
 everything that decides the bytes of a rendition, and with the source's hash it is the file's name
-in the store. Nothing here touches a picture; `decoder.py` does what a preset says.
+in the store. Nothing here touches a picture; `render.py` does what a preset says.
 """
 
 import hashlib

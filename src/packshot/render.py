@@ -21,9 +21,10 @@ from typing import Final
 import pyvips
 
 from packshot.errors import ImageTooManyPixels
-from packshot.loading import HARMLESS, UNREADABLE, Source, check, damage, has, load, upright
+from packshot.loading import HARMLESS, UNREADABLE, Source, check, damage, has, load, shortage, upright
 from packshot.models import MOVING, Encoding, Preset, SourceLimits
 
+MOST_CREDIT_CHARACTERS: Final = 200
 ALL_FRAMES: Final = -1
 CREDITS: Final = ("exif-ifd0-Artist", "exif-ifd0-Copyright")
 
@@ -52,6 +53,17 @@ def render(
     data: bytes, presets: Sequence[Preset], limits: SourceLimits, extra_formats: Collection[str] = ()
 ) -> Rendering:
     """Return every rendition of a file; raise ImageError for what is wrong with it."""
+    try:
+        return _render(data, presets, limits, extra_formats)
+    except (MemoryError, *UNREADABLE) as error:
+        if short := shortage(error):
+            raise short from error
+        raise
+
+
+def _render(
+    data: bytes, presets: Sequence[Preset], limits: SourceLimits, extra_formats: Collection[str]
+) -> Rendering:
     source = check(data, limits, extra_formats)
     _check_motion(source, presets, limits)
     image = _decode(source, _fit(source, max(preset.pixels for preset in presets)))
@@ -121,12 +133,20 @@ def _strip(image: pyvips.Image) -> pyvips.Image:
     pixels = image.write_to_memory()
     bare = pyvips.Image.new_from_memory(pixels, image.width, image.height, image.bands, image.format)
     bare = bare.copy(interpretation=image.interpretation)
-    credits_ = {name: image.get(name) for name in CREDITS if has(image, name)}
-    for name, value in credits_.items():
-        # libvips shows a text as "text (text, ASCII, …)", and cuts the last bracket off when it writes
-        text = re.match(r"(?s)(.*) \(\1, ASCII", value)
-        bare.set_type(pyvips.GValue.gstr_type, name, f"{text[1].strip()} ()" if text else value)
+    for name in CREDITS:
+        if has(image, name) and (credit := _credit(image.get(name))):
+            # libvips cuts the last bracket off when it writes
+            bare.set_type(pyvips.GValue.gstr_type, name, f"{credit} ()")
     return bare
+
+
+def _credit(shown: str) -> str:
+    """Return a name as plain text, and no more than a name: nothing else of a file is passed on."""
+    text = re.match(r"(?s)(.*) \(\1, ASCII", shown)  # libvips shows a text as "text (text, ASCII, …)"
+    letters = (
+        letter for letter in (text[1] if text else shown) if letter.isprintable() and letter not in "<>"
+    )
+    return "".join(letters)[:MOST_CREDIT_CHARACTERS].strip()
 
 
 def _shrink(image: pyvips.Image, size: tuple[int, int]) -> pyvips.Image:

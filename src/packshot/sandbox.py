@@ -5,13 +5,14 @@ The walls around a decoder child: limits, no files, no network, no other process
 no way back. From then on it owns what it has: the descriptors that are handed to it, its memory, its
 processor time. It can open no file, make no socket, start no program and signal nobody.
 
-Two walls of Linux say so, each in its own way, and either is enough for files and network:
+Two walls of Linux say so, each in its own way:
 
     seccomp    a list of the system calls that decoding pictures needs; all others fail with EPERM
     Landlock   no file may be opened and no TCP connection made, whatever the call is named
 
-A kernel without one of them, or a container that forbids it, leaves the other. `Walls` says what is in
-force, for the log: a wall that is silently missing would be worse than none.
+Either is enough for files. Against the network seccomp is the wall: Landlock knows nothing of UDP and of
+sockets that are files. A kernel without one of them, or a container that forbids it, leaves the other.
+`Walls` says what is in force, for the log: a wall that is silently missing would be worse than none.
 
 Libraries for this exist, but each is a wrapper of a system library that a slim machine lacks; what is
 needed is two system calls and a table. Numbers: linux/landlock.h, linux/seccomp.h, linux/filter.h and
@@ -101,8 +102,6 @@ CLONE3: Final = 435  # its arguments lie in memory, where the filter cannot look
 A_THREAD: Final = 0x0001_0000  # CLONE_THREAD: of this process, not a new one
 MAPS: Final = ((9, 222), (10, 226))  # mmap, mprotect
 EXECUTABLE: Final = 4  # PROT_EXEC: no new code
-PRLIMIT: Final = (302, 261)  # of itself: process number 0
-ANY_BIT: Final = 0xFFFF_FFFF
 
 ARCHITECTURES: Final = {"x86_64": (0, 0xC000_003E), "aarch64": (1, 0xC000_00B7)}
 
@@ -191,7 +190,6 @@ def _program(column: int, architecture: int) -> Iterator[bytes]:
     yield from _if(IF_EQUAL, CLONE[column], *_by_argument(0, A_THREAD, ALLOW, REFUSE))
     for numbers in MAPS:
         yield from _if(IF_EQUAL, numbers[column], *_by_argument(2, EXECUTABLE, REFUSE, ALLOW))
-    yield from _if(IF_EQUAL, PRLIMIT[column], *_by_argument(0, ANY_BIT, REFUSE, ALLOW))
     yield _do(RETURN, REFUSE)
 
 

@@ -37,22 +37,52 @@ async def test_the_child_limits_itself(source: Path, tmp_path: Path) -> None:
             (resource.RLIMIT_CORE, 0),
         ):
             assert resource.prlimit(child.pid, limit) == (expected, expected)
-        assert 40 <= resource.prlimit(child.pid, resource.RLIMIT_CPU)[0] <= 45
 
 
-async def test_the_child_knows_no_secrets_and_no_open_files(
+async def test_the_child_knows_no_secrets(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PACKSHOT_DATABASE_URL", "postgresql://user:secret@host/db")
     async with compressor() as pool:
-        with source.open():
-            await pool.compress(source, tmp_path)
+        await pool.compress(source, tmp_path)
         (child,) = children()
 
-        assert not [
-            name for name in child.environ() if not name.startswith(("VIPS_", "MALLOC_", "PYTHONPATH"))
-        ]
-        assert child.open_files() == []
+        names = [name for name in child.environ() if not name.startswith(("VIPS_", "MALLOC_", "PYTHONPATH"))]
+        assert names == []
+
+
+async def test_the_child_has_no_descriptor_but_those_it_speaks_with(source: Path, tmp_path: Path) -> None:
+    with source.open() as inherited:
+        os.set_inheritable(inherited.fileno(), True)
+        async with compressor() as pool:
+            await pool.compress(source, tmp_path)
+            (child,) = children()
+
+            open_ = {path.name: path.readlink() for path in Path(f"/proc/{child.pid}/fd").iterdir()}
+
+    assert {name: str(target).partition(":")[0] for name, target in open_.items()} == {
+        "0": "socket",  # jobs
+        "1": "/dev/null",  # whatever a library prints
+        "2": "/dev/null",
+        "3": str(open_["3"]).partition(":")[0],  # answers: a pipe, or a socket with uvloop
+    }
+
+
+async def test_the_child_has_time_for_one_job_and_not_for_ever(source: Path, tmp_path: Path) -> None:
+    async with compressor(decode_seconds=20) as pool:
+        for _ in range(2):
+            await pool.compress(source, tmp_path)
+            (child,) = children()
+            assert 40 <= resource.prlimit(child.pid, resource.RLIMIT_CPU)[0] <= 45
+
+
+async def test_a_limit_of_the_system_on_processor_time_is_respected(source: Path, tmp_path: Path) -> None:
+    async with compressor(decode_seconds=20) as pool:
+        (child,) = children()
+        resource.prlimit(child.pid, resource.RLIMIT_CPU, (30, 30))
+        await pool.compress(source, tmp_path)
+
+        assert resource.prlimit(child.pid, resource.RLIMIT_CPU) == (30, 30)
 
 
 async def test_ctrl_c_in_a_terminal_does_not_reach_the_child(source: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from tests.children import MEGABYTE, children, compressor
 from tests.pictures import encode, jpeg, photo, picture
 
+from packshot.compress import Compressor
 from packshot.errors import (
     DecodeOutOfMemory,
     DecoderCrashed,
@@ -17,7 +18,8 @@ from packshot.errors import (
     ImageDamaged,
     ImageTooManyPixels,
 )
-from packshot.settings import cores
+from packshot.models import Encoding, Preset
+from packshot.settings import cores, load_settings
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["asyncio", "uvloop"])
@@ -221,3 +223,14 @@ async def test_closing_leaves_no_child_behind(source: Path, tmp_path: Path) -> N
 
     assert left
     assert not [child for child in left if child.is_running()]
+
+
+@pytest.mark.parametrize("megabytes", [260, 300, 400, 500])
+async def test_wherever_memory_runs_out_it_is_called_so(megabytes: int, source: Path, tmp_path: Path) -> None:
+    large = (Preset("large", 5000, (Encoding("jpeg", 80, 0), Encoding("avif", 70, 0))),)
+    source.write_bytes(encode(picture(5000, 3000), "png", compression=1))
+    settings = load_settings(workers=1, decode_memory_bytes=megabytes * MEGABYTE)
+
+    async with Compressor(settings, large) as pool:
+        with pytest.raises(DecodeOutOfMemory):
+            await pool.compress(source, tmp_path)

@@ -72,6 +72,48 @@ async def test_an_installation_without_libvips_stops_the_start(monkeypatch: pyte
         await compressor().__aenter__()
 
 
+async def test_a_child_that_is_silent_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("packshot.child.COMMAND", (sys.executable, "-c", "open(0).read()"))
+    monkeypatch.setattr("packshot.child.START_SECONDS", 0.1)
+
+    with pytest.raises(ConfigError, match="No decoder process can be started: it is silent"):
+        await compressor().__aenter__()
+
+
+KEEPING = """
+import json, os, socket
+jobs, kept = socket.socket(fileno=0), []
+print("{}", flush=True)
+while (job := socket.recv_fds(jobs, 65536, 64))[0]:
+    refused = 0
+    for sheet in kept:
+        try:
+            os.pwrite(sheet, b"evil", 0)
+        except OSError:
+            refused += 1
+    kept = job[1][1:]
+    for sheet in kept:
+        os.write(sheet, b"x")
+    print(json.dumps({"width": 1 + refused, "height": 1, "pictures": PICTURES}), flush=True)
+"""
+
+
+async def test_what_a_child_keeps_cannot_change_what_is_published(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It keeps the sheets of a job, and writes on them when the next one comes."""
+    keeping = KEEPING.replace("PICTURES", repr(GOOD))
+    monkeypatch.setattr("packshot.child.COMMAND", (sys.executable, "-c", keeping))
+    (tmp_path / "later").mkdir()
+
+    async with compressor() as pool:
+        first = await pool.compress(source, tmp_path)
+        refused = (await pool.compress(source, tmp_path / "later")).width - 1
+
+    assert refused == len(first.pictures)
+    assert [picture.path.read_bytes() for picture in first.pictures] == [b"x"] * 3
+
+
 async def test_a_child_that_refuses_to_work_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     refusing = (sys.executable, "-c", """print('{"refused": "libvips is too old"}', flush=True)""")
     monkeypatch.setattr("packshot.child.COMMAND", refusing)
@@ -119,6 +161,8 @@ async def test_an_answer_that_makes_sense_is_believed(
         "x" * 70_000,
         json.dumps({"error": "worker_lost", "message": "not for a decoder to say", "debug": ""}),
         json.dumps({"error": "image_damaged"}),
+        json.dumps({"error": "service_unavailable", "message": "it costs no attempt", "debug": ""}),
+        json.dumps({"width": 2**31, "height": 1, "pictures": GOOD}),
         json.dumps({"width": 1, "height": 1, "pictures": GOOD[:2]}),
         json.dumps({"width": 1, "height": 0, "pictures": GOOD}),
         json.dumps({"width": 1, "height": 1, "pictures": [{**GOOD[0], "bytes": 2}, *GOOD[1:]]}),
@@ -139,7 +183,7 @@ async def test_nonsense_from_a_child_is_not_believed(
 async def test_an_error_of_the_child_is_of_the_kind_it_names(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer = json.dumps({"error": "image_damaged", "message": "m" * 1000, "debug": ""})
+    answer = json.dumps({"error": "image_damaged", "message": "a\0\ud800\n" + "m" * 1000, "debug": ""})
     monkeypatch.setattr("packshot.child.COMMAND", answering(answer))
 
     async with compressor() as pool:
@@ -147,4 +191,4 @@ async def test_an_error_of_the_child_is_of_the_kind_it_names(
             await pool.compress(source, tmp_path)
 
     assert type(caught.value) is ImageDamaged
-    assert str(caught.value) == "m" * 500
+    assert str(caught.value) == "a???" + "m" * 496

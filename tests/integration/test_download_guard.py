@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import pytest
 from tests.fetching import BOTH_LOOPS, HERE, downloader, failure, fetch
 from tests.supplier import PICTURE, Supplier
 
-from packshot.errors import AddressForbidden, ConfigError, HostUnknown, SourceUnavailable, UrlInvalid
+from packshot.errors import AddressForbidden, ConfigError, SourceUnavailable, UrlInvalid
 from packshot.models import Source
 
 NEXT_DOOR = "127.0.0.2"  # somebody else on this machine, whom nobody allowed
@@ -75,6 +74,7 @@ def to(tmp_path: Path) -> Path:
         "0.0.0.0",  # noqa: S104 - it is asked for, not listened at
         "127。0。0。1",
         "①②⑦.0.0.1",
+        "0x7f。1",
         "\uff11\uff12\uff17.0.0.1",
         "[::1]",
         "[::ffff:127.0.0.1]",
@@ -231,38 +231,3 @@ async def test_no_more_than_eight_addresses_of_a_name_are_tried(
         answers = await asyncio.gather(one.download(url, to), return_exceptions=True)
 
     assert isinstance(answers[0], Source) is found
-
-
-async def test_lookups_that_hang_leave_the_threads_of_everybody_else_alone(
-    to: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    everybody = threading.Barrier(41, timeout=5)
-
-    def hang(*_: object, **__: object) -> None:
-        everybody.wait()
-        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
-
-    monkeypatch.setattr(socket, "getaddrinfo", hang)
-    async with downloader(workers=40) as one:
-        lookups = [one.download(f"http://shop{n}.example/", to) for n in range(40)]
-        answers = await asyncio.gather(*lookups, asyncio.to_thread(everybody.wait), return_exceptions=True)
-
-    assert [type(answer) for answer in answers] == [HostUnknown] * 40 + [int]
-
-
-async def test_a_lookup_that_hangs_does_not_hold_up_the_end(
-    to: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    may_go, gone = threading.Event(), threading.Event()
-
-    def hang(*_: object, **__: object) -> None:
-        may_go.wait(5)
-        gone.set()
-        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
-
-    monkeypatch.setattr(socket, "getaddrinfo", hang)
-    await failure("http://shop.example/", to, download_seconds=0.1)
-
-    assert not gone.is_set()
-    may_go.set()
-    assert gone.wait(5)

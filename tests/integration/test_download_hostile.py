@@ -14,6 +14,7 @@ from tests.bad_answers import BAD_ANSWERS
 from tests.fetching import BOTH_LOOPS, downloader
 from tests.supplier import PICTURE, Supplier
 
+from packshot.body import CHUNK_BYTES
 from packshot.errors import ImageError, SourceTruncated
 
 LIMITS: Final[dict[str, Any]] = {
@@ -55,8 +56,14 @@ def anyio_backend(request: pytest.FixtureRequest) -> object:
 
 @pytest.fixture
 async def supplier() -> AsyncIterator[Supplier]:
-    async with Supplier(files={"/shoe.png": PICTURE}) as supplier:
+    async with Supplier(files={"/shoe.png": PICTURE, "/large": PICTURE + bytes(1_000_000)}) as supplier:
         yield supplier
+
+
+def readers() -> int:
+    """How many bodies are in memory."""
+    gc.collect()
+    return sum(type(thing).__name__ == "StreamReader" for thing in gc.get_objects())
 
 
 @pytest.mark.parametrize(("path", "code"), BAD.items(), ids=BAD)
@@ -98,6 +105,33 @@ async def test_however_much_a_server_sends_little_of_it_is_in_memory(
         tracemalloc.stop()
 
     assert most < MOST_MEMORY
+
+
+async def test_others_have_their_turn_while_a_file_of_megabytes_is_unpacked(
+    supplier: Supplier, tmp_path: Path
+) -> None:
+    to, most = tmp_path / "large", 0
+    async with downloader() as one:
+        large = asyncio.create_task(one.download(supplier.url("/bomb"), to))
+        seen = 0
+        while not large.done():
+            await asyncio.sleep(0)
+            now = to.stat().st_size if to.exists() else 0
+            most, seen = max(most, now - seen), now
+
+    assert large.result().bytes > 5_000_000
+    assert most <= 2 * CHUNK_BYTES
+
+
+async def test_downloads_on_one_connection_leave_nothing_behind(supplier: Supplier, tmp_path: Path) -> None:
+    before = readers()
+    async with downloader() as one:
+        for _ in range(20):
+            await one.download(supplier.url("/large"), tmp_path / "good")
+        left = readers() - before
+
+    assert supplier.connections == 1
+    assert left < 5  # the supplier has one as well
 
 
 async def test_a_good_picture_comes_while_everybody_else_misbehaves(

@@ -112,7 +112,10 @@ async def test_what_hides_in_a_picture_does_not_come_out(
 
     for rendition in pictures:
         assert SCRIPT not in rendition.path.read_bytes()
-    assert [rendition.path.read_bytes()[:4] for rendition in pictures] == [b"\xff\xd8\xff\xdb", b"RIFF"]
+    assert [rendition.path.read_bytes()[:4] for rendition in pictures] in (
+        [b"\xff\xd8\xff\xdb", b"RIFF"],
+        [b"\xff\xd8\xff\xe1", b"RIFF"],  # with whose picture it is
+    )
 
 
 async def test_a_picture_in_a_hundred_channels_is_refused(tmp_path: Path) -> None:

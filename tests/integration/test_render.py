@@ -230,6 +230,14 @@ def test_copyright_and_artist_are_kept(format_: str) -> None:
         assert image.get("exif-ifd0-Artist").startswith("Ann Lee (Ann Lee, ASCII")
 
 
+def test_no_more_than_a_name_is_kept() -> None:
+    data = encode(picture(), "jpeg", fields={"exif-ifd0-Artist": "Ann <b>" + 50_000 * "x"})
+
+    for rendition in made(data, LARGE_AND_THUMB).encoded:
+        assert len(rendition.data) < 3_000
+        assert b"Ann bxxx" in rendition.data
+
+
 def test_brackets_in_a_copyright_survive() -> None:
     data = encode(picture(), "jpeg", fields={"exif-ifd0-Artist": "Ann (studio) Lee (Berlin) ()"})
     assert b"Ann (studio) Lee (Berlin)\0" in data
