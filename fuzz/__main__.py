@@ -25,9 +25,9 @@ from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import Final
 
+from tests.mutations import MUTATIONS
 from tests.pictures import encode, jpeg, moving, photo, picture
 
-from fuzz.mutations import MUTATIONS
 from packshot.compress import Compressor
 from packshot.errors import DecoderCrashed, DecodeTimeout, ImageError, PackshotError
 from packshot.models import Encoding, Preset

@@ -10,7 +10,7 @@ import zlib
 from typing import Final
 
 import pyvips
-from fuzz.mutations import PNG_SIGNATURE, png_chunk
+from tests.mutations import PNG_SIGNATURE, png_chunk
 from tests.pictures import encode, jpeg, moving, photo, picture
 
 SCRIPT: Final = b"<script>alert(1)</script>"

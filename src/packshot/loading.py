@@ -50,7 +50,7 @@ HARMLESS: Final = re.compile(
 )
 NO_MEMORY: Final = re.compile(
     r"out of memory|insufficient memory|memory allocation error(?!: secur)|failed to allocate"
-    r"|cannot allocate|error creating thread|av1_create_context",
+    r"|cannot allocate|error creating thread|unable to call heifsave_buffer|av1_create_context",
     re.IGNORECASE,
 )
 UNREADABLE: Final = (pyvips.Error, UnicodeDecodeError)  # the latter when libvips quotes from a broken file

@@ -12,8 +12,8 @@ from time import perf_counter
 
 import pytest
 import pyvips
-from fuzz.mutations import flip
 from tests.hostile_pictures import BOMBS, LIES, POLYGLOTS, SCRIPT, VARIANTS, tiff_of_bands
+from tests.mutations import flip
 from tests.pictures import corners, encode, jpeg, moving, picture
 
 from packshot.compress import Compressor

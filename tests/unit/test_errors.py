@@ -55,7 +55,7 @@ def test_an_image_error_says_who_can_fix_it_and_explains_itself_in_a_sentence(
 
 
 @pytest.mark.parametrize("kind", CATALOGUE.values())
-def test_every_way_to_fail_is_produced_by_a_test_with_real_servers_files_or_processes(
+def test_every_way_to_fail_is_looked_for_by_a_test_of_more_than_a_function(
     kind: type[ImageError],
 ) -> None:
     tests = Path(__file__).parents[1]
