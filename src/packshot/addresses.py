@@ -4,7 +4,7 @@ Which URLs and which network addresses may be fetched.
 A supplier writes the URL, so the URL is hostile: it may name our own database, the cloud's metadata
 service or the printer next door, as a number, through DNS or at the end of a redirect. Therefore
 the words of a URL decide nothing here except whether it can be a URL at all. What decides is the
-address that a socket is about to be connected to; `download.py` asks about each one.
+address that a socket is about to be connected to; `connections.py` asks about each one.
 
 `ipaddress.is_global` is not that answer: it lets multicast, NAT64 and other doors through. IPv4 is
 an old town where nearly everything is taken, so it has a list of what is refused; IPv6 has one
@@ -106,11 +106,16 @@ def _check_host(parts: SplitResult) -> None:
         raise UrlInvalid("The URL has no host.")
     if _NEVER_IN_A_HOST.search(parts.hostname):
         raise UrlInvalid("The URL's host contains a character that no host name has.")
-    if is_number(parts.hostname) and not _is_usual_address(parts.hostname):
-        raise UrlInvalid("The URL's host is a number that is not an address in its usual form.")
+    check_number(parts.hostname)
     labels = parts.hostname.removesuffix(".").split(".")
     if not all(0 < len(label) <= MAX_LABEL_CHARACTERS for label in labels):
         raise UrlInvalid("The URL's host has a part between two dots that is empty or too long.")
+
+
+def check_number(host: str) -> None:
+    """Raise UrlInvalid if `host` is a number in a form that some libraries, but no supplier, would write."""
+    if is_number(host) and not _is_usual_address(host):
+        raise UrlInvalid("The URL's host is a number that is not an address in its usual form.")
 
 
 def request_target(parts: SplitResult) -> str:

@@ -16,7 +16,9 @@ import errno
 import os
 import socket
 import struct
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
@@ -35,6 +37,7 @@ from packshot.errors import (
     ImageError,
     PackshotError,
     ServiceUnavailable,
+    SourceBusy,
     SourceNotHttp,
     SourceTlsFailed,
     SourceUnavailable,
@@ -49,6 +52,9 @@ HEADERS: Final = {
 }
 MAX_ADDRESSES: Final = 8  # of one host; a DNS that names a thousand wants us to knock at a thousand doors
 MAX_INTERIM_ANSWERS: Final = 32  # before the real one
+BUSY_SECONDS: Final = 10.0  # the system's resolver gives up in about that time
+
+Addresses = Iterable[aiohttp.AddrInfoType]
 
 _INTERIM: Final = range(100, 200)
 _OUR_LIMITS: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
@@ -69,20 +75,22 @@ _STAYS_HERE: Final = frozenset((2, 3, 4))  # routes of kind local, broadcast and
 
 
 class Resolver(AbstractResolver):
-    """Asks the system's resolver on threads of its own.
+    """Asks the system's resolver on threads of its own, which are made when they are needed.
 
     A lookup that hangs keeps its thread for many seconds. Of the threads that everybody shares, a
-    few hostile names would take all.
+    few hostile names would take all. Nobody stands in line for a thread either: that time would
+    count as the supplier's.
     """
 
     def __init__(self, guard: Guard, threads: int) -> None:
         self._guard = guard
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="packshot-dns")
+        self._free = threading.Semaphore(threads)
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """Return the addresses of `host`; raise OSError if there are none.
+        """Return the addresses of `host`; raise OSError if there are none, SourceBusy if all threads hang.
 
         Forbidden ones are left out if there is another: a courtesy, for the guard stands at the socket.
         """
@@ -95,20 +103,28 @@ class Resolver(AbstractResolver):
             found = [one for one in found if not self._guard.refusal(one["host"], port)] or found[:1]
         return found[:MAX_ADDRESSES]
 
-    async def _ask(self, host: str, port: int, family: socket.AddressFamily) -> list[aiohttp.AddrInfoType]:
+    async def _ask(self, host: str, port: int, family: socket.AddressFamily) -> Addresses:
         internal = is_internal_name(host) and not self._guard.trusts(host)
         if internal and not self._guard.networks:
-            raise Refused(AddressForbidden(AddressForbidden.meaning))
+            raise Forbidden(AddressForbidden(AddressForbidden.meaning))
         name, flags = self._as_asked(host), socket.AI_ADDRCONFIG
         ask = partial(socket.getaddrinfo, name, port, family, socket.SOCK_STREAM, flags=flags)
         try:
-            return list(await asyncio.get_running_loop().run_in_executor(self._threads, ask))
+            return await asyncio.wrap_future(self._begin(ask))
         except (OSError, UnicodeError) as error:
             if internal:
-                raise Refused(AddressForbidden(AddressForbidden.meaning)) from error
+                raise Forbidden(AddressForbidden(AddressForbidden.meaning)) from error
             if isinstance(error, UnicodeError):  # a label that is empty or too long
                 raise OSError(f"{host} is not a host name") from error
             raise
+
+    def _begin(self, ask: Callable[[], Addresses]) -> Future[Addresses]:
+        if not self._free.acquire(blocking=False):
+            raise SourceBusy("Too many lookups in the DNS hang already.", BUSY_SECONDS)
+        lookup = self._threads.submit(ask)
+        # Its own end counts: one that nobody waits for any more still has its thread.
+        lookup.add_done_callback(lambda _: self._free.release())
+        return lookup
 
     def _as_asked(self, host: str) -> str:
         """Return the name to look up; the dot at the end keeps it out of our own search domains.
@@ -124,7 +140,7 @@ class Resolver(AbstractResolver):
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-class Refused(OSError):
+class Forbidden(OSError):
     """Carries the guard's reason through aiohttp, which tries the next address after an OSError."""
 
     def __init__(self, reason: ImageError) -> None:
@@ -175,7 +191,7 @@ def session(resolver: Resolver, guard: Guard | None) -> aiohttp.ClientSession:
 def _guarded_socket(guard: Guard, info: aiohttp.AddrInfoType) -> socket.socket:
     family, kind, protocol, _, address = info
     if reason := guard.refusal(str(address[0]), int(address[1])):
-        raise Refused(reason)
+        raise Forbidden(reason)
     return socket.socket(family, kind, protocol)
 
 
@@ -220,8 +236,8 @@ def _is_first_of_ours(ip: IPv4Address | IPv6Address, family: int) -> bool:
 
 def explain(error: aiohttp.ClientError, host: str) -> PackshotError:
     """Say in our words why there is no answer from `host`."""
-    if isinstance(refused := error.__cause__, Refused):
-        return type(refused.reason)(f"{host}: {refused.reason}")
+    if isinstance(forbidden := error.__cause__, Forbidden):
+        return type(forbidden.reason)(f"{host}: {forbidden.reason}")
     if isinstance(error, aiohttp.InvalidURL):
         return UrlInvalid(f"{host} is neither a host name nor an address in its usual form.")
     if (number := _system_error(error)) in _OUR_LIMITS:

@@ -24,7 +24,7 @@ from urllib.parse import SplitResult
 import aiohttp
 from yarl import URL
 
-from packshot.addresses import build_guard, check_url, request_target
+from packshot.addresses import build_guard, check_number, check_url, request_target
 from packshot.answers import REDIRECTS, redirect_refused, redirect_target, refusal
 from packshot.body import Body
 from packshot.connections import Resolver, explain, is_ours, session
@@ -38,6 +38,7 @@ from packshot.errors import (
 from packshot.formats import HEAD_BYTES, accepted_format
 from packshot.models import Source
 from packshot.settings import Settings
+from packshot.slots import MOST_PLACES
 
 MAX_HOP_CHARACTERS: Final = 8_190  # redirects lead to signed URLs, which are longer than those people send
 
@@ -54,7 +55,7 @@ class Downloader:
         self._resources = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        resolver = Resolver(self._guard, threads=self._settings.workers)
+        resolver = Resolver(self._guard, threads=self._settings.workers + MOST_PLACES)
         self._resources.push_async_callback(resolver.close)
         # Two sessions, because a socket factory is told the address but not the name it is for, and
         # an operator may trust a name. No connection of one is ever reused by the other.
@@ -69,8 +70,8 @@ class Downloader:
         """Write what `url` names into the file `to` and return its facts.
 
         Raises an ImageError that says what the supplier, or whoever fixes it, has to know, and
-        ServiceUnavailable if the fault is our own disk's or our own limits'. `to` may hold a part
-        of the file then.
+        ServiceUnavailable if the fault is our own disk's or our own limits', SourceBusy if nothing
+        was tried. `to` may hold a part of the file then.
         """
         try:
             async with asyncio.timeout(self._settings.download_seconds):
@@ -117,9 +118,8 @@ class Downloader:
             raise reason
         body = Body(response, self._settings)
         head = await body.read_head()
-        picture_format = accepted_format(
-            head[:HEAD_BYTES], self._settings.extra_formats
-        )  # nobody should shrink a video for us
+        # Before the rest is downloaded: nobody should send us a video.
+        picture_format = accepted_format(head[:HEAD_BYTES], self._settings.extra_formats)
         body.expect(response.content_length or 0)
         sha256 = hashlib.sha256()
         with _our_file(to) as file:
@@ -158,4 +158,5 @@ def _request_url(parts: SplitResult) -> URL:
         origin = URL.build(scheme=parts.scheme, host=parts.hostname or "", port=parts.port)
     except ValueError as error:
         raise UrlInvalid(f"{parts.hostname} cannot be a host name.") from error
+    check_number(origin.raw_host or "")  # again: an ideographic full stop has become a dot
     return URL(f"{origin}{request_target(parts)}", encoded=True)
