@@ -1,12 +1,13 @@
 """
 The body of an answer: counted, timed and unpacked while it streams.
 
-    wire ─▶ patience ─▶ unpack ─▶ count ─▶ the next bytes
-           (seconds)   (gzip …)   (bytes)
+    wire ─▶ patience ─▶ count ─▶ unpack ─▶ count ─▶ the next bytes
+           (seconds)   (bytes)  (gzip …)  (bytes)
 
-We ask for plain bytes. A server that compresses anyway is understood, one layer deep; what counts
-is what it unpacks to, and of that only one chunk is ever in memory. Headers that announce something
-are believed only when that makes us stop sooner.
+We ask for plain bytes. A server that compresses anyway is understood, one layer deep; what it sends
+and what that unpacks to are both counted, for either may be much more than the other, and of the
+latter only one chunk is ever in memory. Headers that announce something are believed only when that
+makes us stop sooner.
 """
 
 import asyncio
@@ -52,6 +53,7 @@ class Body:
 
     def __init__(self, response: aiohttp.ClientResponse, settings: Settings) -> None:
         self.bytes = 0
+        self._wire_bytes = 0
         self._response = response
         self._host = response.url.host or ""
         packed = unpacker(self._host, ",".join(response.headers.getall("Content-Encoding", ())))
@@ -91,6 +93,8 @@ class Body:
             raise SourceTooSlow(f"{self._host} sends fewer than {self._speed} bytes per second.") from error
         except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
             raise self._explain(error) from error
+        self._wire_bytes += len(wire)
+        self.expect(self._wire_bytes)
         seconds = len(wire) / self._speed if self._speed else 0
         self._deadline = min(self._clock() + self._patience, self._deadline + seconds)
         return wire
@@ -98,7 +102,10 @@ class Body:
     async def _unpack(self, packed: "zlib._Decompress") -> bytes:
         """Return what comes out next; what follows the end of the packed data is not read."""
         while not packed.eof:
-            wire = packed.unconsumed_tail or await self._receive()
+            if wire := packed.unconsumed_tail:
+                await asyncio.sleep(0)  # a few bytes become megabytes, and others are waiting
+            else:
+                wire = await self._receive()
             try:
                 chunk = packed.decompress(wire, CHUNK_BYTES)
             except zlib.error as error:
@@ -127,4 +134,8 @@ def _watch_the_end(response: aiohttp.ClientResponse) -> None:
         if not content.is_eof() and content.exception() is None:
             content.set_exception(HttpProcessingError(message="broken"))
 
+    def forget() -> None:
+        closed.remove_done_callback(tell)
+
     closed.add_done_callback(tell)
+    content.on_eof(forget)  # the connection may go on for a long time, and would keep this body in memory
