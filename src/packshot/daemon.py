@@ -8,13 +8,14 @@ embedded PostgreSQL. A second signal does not wait.
 
 import asyncio
 import contextlib
+import logging
 import resource
 import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import uvicorn
 from fastapi import FastAPI
@@ -25,6 +26,8 @@ from packshot.errors import ConfigError, ServiceUnavailable
 from packshot.settings import Settings
 from packshot.web.clients import Connection
 from packshot.web.crowd import MAX_CONNECTIONS, Crowd
+
+log = logging.getLogger(__name__)
 
 LEAVE_SECONDS: Final = 4
 MAX_OPEN_FILES: Final = 65_536
@@ -54,12 +57,21 @@ class ApiServer(uvicorn.Server):
         """Look, ten times a second, which clients take too long."""
         now = asyncio.get_running_loop().time()
         for connection in list(self.server_state.connections):
-            connection.check(now)  # type: ignore[union-attr]  # they are all of our kind
+            check(cast("Connection", connection), now)
         return await super().on_tick(counter)
 
     def capture_signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]
         """Leave signals alone."""
         return contextlib.nullcontext()
+
+
+def check(connection: Connection, now: float) -> None:
+    """Look after one connection; what goes wrong there is the end of that one, and not of the server."""
+    try:
+        connection.check(now)
+    except Exception:
+        log.exception("connection closed: it could not be checked")
+        connection.transport.abort()
 
 
 async def run(settings: Settings, announce: Announce, *, api: bool, worker: bool) -> None:
@@ -102,9 +114,8 @@ async def _run_parts(
         server.should_exit = True
         if consumer:
             consumer.stop()
-        await (
-            app.local.close()
-        )  # first: else the sweeper, missing the broker, goes the short way into our end
+        # First: else the sweeper, missing the broker, goes the short way into our end.
+        await app.local.close()
         tasks.create_task(app.broker.close())
         await asyncio.wait(parts, timeout=app.settings.shutdown_seconds)
         for task in (*parts, sweeping):

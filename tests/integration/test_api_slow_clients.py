@@ -23,7 +23,7 @@ Turn = Callable[..., None]
 def turn(monkeypatch: pytest.MonkeyPatch) -> Turn:
     """Turn a limit of the server that is started next."""
 
-    def turn(**limits: float) -> None:
+    def turn(**limits: object) -> None:
         for name, value in limits.items():
             module = next(module for module in (daemon, clients, crowd) if hasattr(module, name))
             monkeypatch.setattr(module, name, value)
@@ -184,6 +184,18 @@ async def test_what_bodies_took_is_given_back(port: int, turn: Turn) -> None:
         async with Caller.calling(port) as caller:
             await caller.say(request("POST /users", body=b" " * 600_000))
             assert (await caller.hear()).status == 400
+
+
+async def test_a_connection_that_cannot_be_checked_ends_alone(
+    port: int, turn: Turn, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Caller.calling(port) as caller:
+        turn(HEAD_SECONDS="a bug")
+        await caller.hear_the_end()
+        turn(HEAD_SECONDS=10)
+
+        assert await served_promptly(port)
+        assert "connection closed: it could not be checked" in caplog.messages
 
 
 async def test_half_a_body_does_not_delay_the_end_of_the_server(routes: FastAPI) -> None:
