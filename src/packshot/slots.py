@@ -121,7 +121,9 @@ class Slots:
     def _crowded(self) -> SourceBusy:
         now = monotonic()
         self._booked_until = max(now + SOONEST_SECONDS, self._booked_until + CROWD_SECONDS)
-        return SourceBusy("Too many slow sources are waited for already.", self._booked_until - now)
+        return SourceBusy(
+            "Too many images wait already, for slow sources or for their twins.", self._booked_until - now
+        )
 
 
 class Wait:

@@ -124,6 +124,12 @@ async def test_a_slot_is_not_lost_with_somebody_who_goes_when_it_is_their_turn()
     await asyncio.wait_for(slots.take(), timeout=1)
 
 
+async def test_who_is_sent_away_is_told_what_all_may_wait_for() -> None:
+    async with images(Slots(1, places=0), 1) as (image,):
+        assert "slow sources" in str(image.task.exception())
+        assert "twins" in str(image.task.exception())
+
+
 async def test_those_who_are_sent_away_come_back_one_after_the_other() -> None:
     async with images(Slots(1, places=0), 3) as everybody:
         errors = [image.task.exception() for image in everybody]
