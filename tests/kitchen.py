@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from packshot.models import Compressed, Encoding, Picture, Preset, Source
-from packshot.pipeline import Compress, Download, Pipeline
+from packshot.pipeline import Compress, Pipeline
+from packshot.politeness import Download
 from packshot.stores import Store
 
 PRESETS: Final = (

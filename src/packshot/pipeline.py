@@ -22,6 +22,7 @@ from packshot.errors import ImageError, PackshotError, ServiceUnavailable, Sourc
 from packshot.images import Images
 from packshot.lifecycle import LONGEST_RELEASE_SECONDS, GiveUp, Release, Retry, RetryPolicy, judge
 from packshot.models import Claim, Compressed, Encoding, Picture, Preset, Rendered, Rendition, Source
+from packshot.politeness import Download
 from packshot.presets import CONTENT_TYPES, recipe, store_key
 from packshot.pulse import Pulse
 from packshot.stores import Store
@@ -31,13 +32,6 @@ log = logging.getLogger(__name__)
 
 FIRST_PAUSE_SECONDS: Final = 1
 VERDICTS: Final = {Retry: "tried again", Release: "given back, no attempt used", GiveUp: "given up"}
-
-
-class Download(Protocol):
-    """Fetches a URL into a file; raises ImageError."""
-
-    def __call__(self, url: str, to: Path, /) -> Awaitable[Source]:
-        """Return what arrived."""
 
 
 class Compress(Protocol):

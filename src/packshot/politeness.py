@@ -30,15 +30,14 @@ from packshot.errors import (
 )
 from packshot.models import Source
 
-VISIT_SECONDS: Final = (
-    0.25  # Redis may take so long: a download takes longer, and the children need the cores
-)
+# Redis may take so long: a download takes longer, and the children need the cores.
+VISIT_SECONDS: Final = 0.25
 PATIENCE_SECONDS: Final = 2.0
 SOONEST_SECONDS: Final = 1.0  # who is sent away does not come back before
-BOOKED_SECONDS: Final = (
-    60.0  # so far ahead a server is booked by its own speed, lest it idles once it is well,
-)
-CROWD_SECONDS: Final = 0.05  # and from there on so many of the queue ask again: few enough for the database
+# So far ahead a server is booked by its own speed, lest it idles once it is well; from there on so many of
+# the queue ask again as the database hardly notices.
+BOOKED_SECONDS: Final = 60.0
+CROWD_SECONDS: Final = 0.05
 NEWS: Final = 0.3  # how much the last visit counts in what a visit takes
 MOST_SERVERS: Final = 1_000  # that we remember without being there
 SCATTER_SECONDS: Final = 5.0  # after a pause, lest all its images come back together

@@ -10,7 +10,7 @@ from tests.rows import an_image, claimed, files_in, state_of
 from packshot.database import Database
 from packshot.errors import SourceGone
 from packshot.images import Images
-from packshot.pipeline import Download
+from packshot.politeness import Download
 from packshot.workers import Desk
 
 
