@@ -35,7 +35,16 @@ LAYERS: Final = (
         "telemetry",
         "wholeness",
     },  # decisions
-    {"body", "child", "cluster", "connections", "loading", "sandbox", "sketch"},  # parts of those outside
+    {
+        "body",
+        "child",
+        "cluster",
+        "connections",
+        "loading",
+        "resize",
+        "sandbox",
+        "sketch",
+    },  # parts of those outside
     {"render"},
     {
         "brokers",
@@ -71,7 +80,7 @@ OWNERS: Final = {
     "orjson": {"database", "terminal"},  # jsonb columns; `--json`
     "pydantic": {"settings", "web", "commands"},  # commands reads files by the API's shapes
     "pydantic_settings": {"settings"},
-    "pyvips": {"loading", "render", "sketch"},  # all live in the child process only
+    "pyvips": {"loading", "render", "resize", "sketch"},  # all live in the child process only
     "redis": {"cache"},
     "rich": {"terminal"},
     "starlette": {"web"},
@@ -95,7 +104,17 @@ PURE: Final = {
 ACTING: Final = {"asyncio", "logging", "os", "shutil", "socket", "subprocess", "threading", "time"}
 
 # A child process must start quickly and stay small: nothing in it imports pydantic or asyncio.
-CHILD: Final = {"errors", "formats", "loading", "models", "render", "sandbox", "sketch", "wholeness"}
+CHILD: Final = {
+    "errors",
+    "formats",
+    "loading",
+    "models",
+    "render",
+    "resize",
+    "sandbox",
+    "sketch",
+    "wholeness",
+}
 
 # `packshot --help` must come at once: all else is imported inside the commands.
 THIN: Final = {"errors", "settings", "telemetry"}

@@ -25,7 +25,7 @@ from typing import Any, Final
 from packshot.errors import ConfigError
 from packshot.models import MOVING, Encoding, Preset
 
-RECIPE_VERSION: Final = 1  # raise it whenever the decoder makes other bytes of the same picture
+RECIPE_VERSION: Final = 2  # raise it whenever the decoder makes other bytes of the same picture
 BUILT_IN: Final = Path(__file__).with_name("presets.toml")
 NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,30}")
 MOST_PRESETS: Final = 12  # each one costs every picture its time
