@@ -14,7 +14,9 @@ MAX_HELD_BYTES: Final = 48_000_000  # all bodies together: eight of the largest
 class Waiting(Protocol):
     """A connection that waits for its client."""
 
-    held_bytes: int
+    @property
+    def held_bytes(self) -> int:
+        """Return how many bytes of bodies it has."""
 
     def give_way(self) -> None:
         """Go, and leave the crowd."""

@@ -1,0 +1,74 @@
+"""
+The heads of requests: how long they may be, and which of them mean something.
+
+A head that two programs could read differently is refused, for the one before us may have let it pass for
+something else. Where a request leads and what its headers ask for is the routes' affair.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+MAX_URL_BYTES: Final = 8_000  # what everybody should be able to take (RFC 9110, 4.1)
+MAX_HEAD_BYTES: Final = 32_000
+MAX_HEADERS: Final = 100
+MAX_BODY_BYTES: Final = 6_000_000  # the largest product fits, even with every character written as \uXXXX
+VERSIONS: Final = ("1.0", "1.1")
+
+URL_TOO_LONG: Final = f"The URL has more than {MAX_URL_BYTES:,} bytes."
+HEAD_TOO_LONG: Final = f"The head of the request has more than {MAX_HEAD_BYTES:,} bytes."
+BODY_TOO_LONG: Final = f"The body has more than {MAX_BODY_BYTES:,} bytes."
+
+
+class Rejection(Exception):
+    """What no route will answer: the status, and a sentence."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a parser has read; the headers' names are in lower case."""
+
+    version: str
+    url: bytes
+    headers: list[tuple[bytes, bytes]]
+    upgrades: bool
+
+
+def judge(head: Head) -> Rejection | None:
+    """Say why a request cannot be taken, or None if it can."""
+    return _size(head) or _meaning(head) or _body(head)
+
+
+def _size(head: Head) -> Rejection | None:
+    if len(head.url) > MAX_URL_BYTES:
+        return Rejection(414, URL_TOO_LONG)
+    if sum(len(name) + len(value) for name, value in head.headers) > MAX_HEAD_BYTES:
+        return Rejection(431, HEAD_TOO_LONG)
+    if len(head.headers) > MAX_HEADERS:
+        return Rejection(431, f"The request has more than {MAX_HEADERS} headers.")
+    return None
+
+
+def _meaning(head: Head) -> Rejection | None:
+    if not head.url.isascii():
+        return Rejection(400, "The URL has characters that are written as %XX.")
+    if head.version not in VERSIONS:
+        return Rejection(400, "Packshot speaks HTTP/1.1 and HTTP/1.0.")
+    if head.version == "1.1" and [name for name, _ in head.headers].count(b"host") != 1:
+        return Rejection(400, "A request of HTTP/1.1 has one Host header.")
+    return None
+
+
+def _body(head: Head) -> Rejection | None:
+    headers = dict(head.headers)
+    coding, length = headers.get(b"transfer-encoding"), headers.get(b"content-length")
+    if coding and (head.version == "1.0" or coding.lower() != b"chunked"):
+        return Rejection(400, "The only Transfer-Encoding is chunked, in HTTP/1.1.")
+    if int(length or 0) > MAX_BODY_BYTES:
+        return Rejection(413, BODY_TOO_LONG)
+    if head.upgrades and (coding or length):
+        return Rejection(400, "A request with a body cannot ask for an Upgrade; leave that header out.")
+    return None
