@@ -6,6 +6,7 @@ from typing import Final
 import pytest
 from fastapi import FastAPI
 from tests.callers import GOOD, Caller, ask, request, served_promptly, serving
+from tests.fetching import BOTH_LOOPS
 
 CHUNKED: Final = "Transfer-Encoding: chunked"
 
@@ -89,6 +90,11 @@ HOSTILE: Final = {
         "leave that header out",
     ),
 }
+
+
+@pytest.fixture(scope="module", params=BOTH_LOOPS)
+def anyio_backend(request: pytest.FixtureRequest) -> object:
+    return request.param
 
 
 @pytest.fixture(scope="module")

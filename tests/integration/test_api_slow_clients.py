@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 import pytest
 from fastapi import FastAPI, Response
 from tests.callers import GOOD, Caller, request, served_promptly, serving
+from tests.fetching import BOTH_LOOPS
 
 from packshot import daemon
 from packshot.web import clients, crowd
@@ -17,6 +18,11 @@ UNFINISHED = request("POST /users", "Content-Length: 1000000")
 PICTURE = b"x" * 20_000_000  # more than the buffers of a socket hold
 
 Turn = Callable[..., None]
+
+
+@pytest.fixture(params=BOTH_LOOPS)
+def anyio_backend(request: pytest.FixtureRequest) -> object:
+    return request.param
 
 
 @pytest.fixture
