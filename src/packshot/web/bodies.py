@@ -96,13 +96,13 @@ Price = Annotated[
 State = Literal["pending", "processing", "ready", "failed"]
 
 
-class Body(BaseModel):
+class Shape(BaseModel):
     """A field that we do not know is more likely a typing error than a wish."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class NewUser(Body):
+class NewUser(Shape):
     """Whom products belong to; where they are, in degrees."""
 
     name: Annotated[str, Field(min_length=1, max_length=200), Storable] = Field(examples=["Ada's Shoes"])
@@ -111,7 +111,7 @@ class NewUser(Body):
     longitude: Longitude | None = Field(None, examples=[13.405])
 
 
-class NewProduct(Body):
+class NewProduct(Shape):
     """A product and the URLs of its pictures."""
 
     user_id: UserId = Field(examples=[1])
@@ -121,7 +121,7 @@ class NewProduct(Body):
     product_price: Price = Field(examples=["119.90"])
 
 
-class ProductChanges(Body):
+class ProductChanges(Shape):
     """The fields to change, the others stay. Images whose URL stays keep their result."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"product_price": "99.90"}]})
@@ -133,14 +133,14 @@ class ProductChanges(Body):
     product_price: Price = UNCHANGED
 
 
-class NewImage(Body):
+class NewImage(Shape):
     """One URL, alone or to be added at the end of a product."""
 
     image_url: Url = Field(examples=["https://example.com/image.jpg"])
     product_id: ProductId | None = None
 
 
-class ProductQuery(Body):
+class ProductQuery(Shape):
     """How to narrow down and page through products."""
 
     user_id: Annotated[int, Field(ge=1, le=LARGEST_INT)] | None = None
