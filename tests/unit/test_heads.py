@@ -4,7 +4,7 @@ from typing import Final
 
 import pytest
 
-from packshot.web.heads import MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS, MAX_URL_BYTES, Head, judge
+from packshot.web.heads import MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS, MAX_URL_BYTES, Head, rejection
 
 HOST: Final = (b"host", b"packshot")
 CHUNKED: Final = (b"transfer-encoding", b"Chunked")
@@ -50,12 +50,12 @@ REJECTED: Final = {
 
 @pytest.mark.parametrize("taken", TAKEN.values(), ids=TAKEN)
 def test_a_head_within_the_limits_is_taken(taken: Head) -> None:
-    assert judge(taken) is None
+    assert rejection(taken) is None
 
 
 @pytest.mark.parametrize(("rejected", "status"), REJECTED.values(), ids=REJECTED)
 def test_a_head_beyond_a_limit_is_rejected(rejected: Head, status: int) -> None:
-    rejection = judge(rejected)
+    reason = rejection(rejected)
 
-    assert rejection
-    assert rejection.status == status
+    assert reason
+    assert reason.status == status

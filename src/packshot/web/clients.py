@@ -28,7 +28,7 @@ from packshot.web.heads import (
     URL_TOO_LONG,
     Head,
     Rejection,
-    judge,
+    rejection,
 )
 from packshot.web.problems import LATER, STRICT, problem
 
@@ -125,8 +125,8 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Take the head of a request, or refuse it before its body is read."""
         head = Head(self.parser.get_http_version(), self.url, self.headers, self.parser.should_upgrade())
-        if rejection := judge(head):
-            self._reject(rejection)
+        if reason := rejection(head):
+            self._reject(reason)
         super().on_headers_complete()
         self._body_bytes = 0
         self._wait_for(Awaited.BODY)
@@ -230,10 +230,10 @@ class Connection(HttpToolsProtocol):
     def _owes_an_answer(self) -> bool:
         return self.cycle is not None and not (self.cycle.response_complete or self.cycle.disconnected)
 
-    def _reject(self, rejection: Rejection) -> NoReturn:
+    def _reject(self, reason: Rejection) -> NoReturn:
         """Raise through the parser, which would hide the reason."""
-        self._reason = rejection
-        raise rejection
+        self._reason = reason
+        raise reason
 
     def _leave(self, reason: Rejection) -> None:
         """Refuse, and do not stay to hear the rest."""

@@ -37,7 +37,7 @@ class Head:
     upgrades: bool
 
 
-def judge(head: Head) -> Rejection | None:
+def rejection(head: Head) -> Rejection | None:
     """Say why a request cannot be taken, or None if it can."""
     return _size(head) or _meaning(head) or _body(head)
 
