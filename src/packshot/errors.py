@@ -82,7 +82,7 @@ class ServiceUnavailable(PackshotError):
 
 
 class SourceBusy(PackshotError):
-    """The image's host has as many visitors as we allow, or asked for a pause; nothing was tried."""
+    """Too many wait for the image's host or for others, or it asked for a pause; nothing was tried."""
 
     def __init__(self, message: str, retry_after_seconds: float) -> None:
         """Keep when to come back beside the sentence for a person."""
