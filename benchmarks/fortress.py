@@ -32,8 +32,8 @@ WITHOUT_WALLS: Final = """
 import sys
 from packshot import decoder
 from packshot.sandbox import Walls
-decoder.confine = lambda memory_bytes: Walls(0, False)
-decoder.main(int(sys.argv[1]), sys.argv[2:])
+decoder.confine = lambda *limits: Walls(0, False, True)
+decoder.main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])
 """
 CHECK: Final = """
 import sys

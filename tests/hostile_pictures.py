@@ -92,7 +92,21 @@ def tiff_of_bands(count: int) -> bytes:
     return encode(pyvips.Image.black(8, 8, bands=count), "tiff")
 
 
+def closed(data: bytes, lost: int) -> bytes:
+    """Return a JPEG without its last bytes, but with an end mark."""
+    return data[: -2 - lost] + b"\xff\xd9"
+
+
 LIES: Final = {
+    "gif of 7,000 x 7,000 with the pixels of a stamp": gif_of_claimed_size(7_000, 7_000),
+    "gif twice as high as its pixels": gif_of_claimed_size(96, 128),
+    "jpeg that was closed too early": closed(encode(photo(640, 427), "jpeg"), 2_000),
+    "jpeg that was closed in its last row": closed(
+        encode(photo(640, 427), "jpeg", subsample_mode="off"), 150
+    ),
+    "grey jpeg that was closed in its last row": closed(
+        encode(photo(640, 427)[0].copy(interpretation="b-w"), "jpeg"), 60
+    ),
     "png of 60,000 x 60,000": png(60_000, 60_000, black(1, 1)),
     "png of 2^31 - 1 x 2^31 - 1": png(2**31 - 1, 2**31 - 1, black(1, 1)),
     "png of 2^31 - 1 x 1": png(2**31 - 1, 1, black(1, 1)),
@@ -124,6 +138,10 @@ BOMBS: Final = {  # name: (file, how it must end)
         "",
     ),
     "200 MB of pixels behind a stamp": (png(8, 8, bytes(200 * MEGABYTE)), ""),
+    "five hundred deflated texts of 7 MB": (
+        png(8, 8, black(8, 8), *[(b"zTXt", b"bomb\0\0" + zlib.compress(bytes(7 * MEGABYTE), 9))] * 500),
+        "",
+    ),
     "ten thousand texts": (png(8, 8, black(8, 8), *[(b"tEXt", b"key\0value")] * 10_000), ""),
 }
 

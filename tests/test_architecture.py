@@ -28,13 +28,14 @@ LAYERS: Final = (
         "explanations",
         "formats",
         "lifecycle",
+        "lzw",
         "presets",
         "pulse",
         "settings",
         "slots",
         "telemetry",
-        "wholeness",
     },  # decisions
+    {"wholeness"},
     {
         "body",
         "child",
@@ -98,6 +99,7 @@ PURE: Final = {
     "explanations",
     "formats",
     "lifecycle",
+    "lzw",
     "models",
     "wholeness",
 }
@@ -108,6 +110,7 @@ CHILD: Final = {
     "errors",
     "formats",
     "loading",
+    "lzw",
     "models",
     "render",
     "resize",

@@ -35,7 +35,7 @@ _NEVER_IN_A_HOST = re.compile(r'[%\\^|<>"{}`]')  # "%" also stands for a network
 _HOST_NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
 _NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+")
 _INTERNAL = re.compile(  # last labels that no public name has: reserved, in private use, or never given out
-    "alt|arpa|consul|corp|home|internal|intranet|invalid|lan|local|localdomain|localhost|mail|onion|private"
+    "alt|arpa|consul|corp|home|internal|intranet|invalid|lan|local|localdomain|localhost|mail|onion|private|svc"
     "|test|workgroup"
 )
 

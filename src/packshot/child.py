@@ -8,7 +8,6 @@ process is told nothing else: its environment is written here, and no descriptor
 import asyncio
 import json
 import os
-import resource
 import signal
 import socket
 import sys
@@ -20,19 +19,27 @@ from math import ceil
 from pathlib import Path
 from typing import Any, Final, cast
 
-from packshot.errors import DecoderCrashed, DecodeTimeout, ServiceUnavailable
+from packshot.errors import (
+    DecodeOutOfMemory,
+    DecoderCrashed,
+    DecodeTimeout,
+    ImageError,
+    ServiceUnavailable,
+)
 
 COMMAND: Final = (sys.executable, "-P", "-m", "packshot.decoder")
 ENVIRONMENT: Final = {  # all that a child is told: no secrets
     "PYTHONPATH": str(Path(__file__).parents[1]),
     "VIPS_BLOCK_UNTRUSTED": "1",
     "VIPS_CONCURRENCY": "1",
+    "VIPS_DISC_THRESHOLD": "1000g",  # large pictures stay in memory: a child can open no temporary file
     # glibc: keep memory from picture to picture (an eighth of all time is saved); the child trims when idle
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_THRESHOLD_": "33554432",
     "MALLOC_TRIM_THRESHOLD_": "67108864",
 }
 START_SECONDS: Final = 30  # far more than any machine needs to load libvips
+CPU_SECONDS: Final = 300  # that a child may use before its last job
 CPU_FACTOR: Final = 2  # of the deadline, because libvips may keep two threads busy
 CPU_OF_A_PROCESS: Final = 2  # CPUCLOCK_SCHED; the clock of a process is made of this and its number
 FAREWELL_SECONDS: Final = 1  # a child that has closed its mouth is gone by then
@@ -42,10 +49,14 @@ MOST_ANSWER_BYTES: Final = 65_536
 class Child:
     """A decoder process, replaced when it has died, hung or done `most_jobs`; `seconds` are for one job."""
 
-    def __init__(self, arguments: Sequence[str], seconds: float, most_jobs: int) -> None:
-        self._arguments = arguments
+    def __init__(
+        self, memory_bytes: int, extra_formats: Sequence[str], seconds: float, most_jobs: int
+    ) -> None:
+        self._memory_bytes = memory_bytes
+        self._extra_formats = extra_formats
         self._seconds = seconds
         self._most_jobs = most_jobs
+        self._cpu_seconds = ceil(CPU_SECONDS + CPU_FACTOR * seconds)
         self._jobs = 0
         self._process: Process | None = None
         self._line: socket.socket | None = None
@@ -71,7 +82,7 @@ class Child:
         Raises DecodeTimeout or DecoderCrashed for this job, ServiceUnavailable if there is no child.
         """
         try:
-            if self._process is None or not _lives(self._process):
+            if self._process is None or not _lives(self._process) or self._is_worn_out(self._process):
                 await self.start()
             answer = await self._exchange(cast("Process", self._process), job, files)
         except BaseException:  # also when cancelled: the late answer would be taken for the next one's
@@ -92,13 +103,19 @@ class Child:
                 process.kill()
             await process.wait()
 
+    def _is_worn_out(self, process: Process) -> bool:
+        """Say whether the next job might end in the limit on processor time, which is for the whole life."""
+        return _used_seconds(process) > self._cpu_seconds - CPU_FACTOR * self._seconds - 1
+
     async def _spawn(self) -> Process:
         self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._line.setblocking(False)
         with theirs:
             self._process = process = await asyncio.create_subprocess_exec(
                 *COMMAND,
-                *self._arguments,
+                str(self._memory_bytes),
+                str(self._cpu_seconds),
+                *self._extra_formats,
                 stdin=theirs.fileno(),
                 stdout=PIPE,
                 stderr=DEVNULL,
@@ -110,7 +127,6 @@ class Child:
         return process
 
     async def _exchange(self, process: Process, job: bytes, files: Sequence[int]) -> bytes:
-        _allow_time(process.pid, CPU_FACTOR * self._seconds)
         with suppress(OSError):  # it has just died; what follows says how
             socket.send_fds(cast("socket.socket", self._line), [job], files)
         try:
@@ -122,7 +138,7 @@ class Child:
         except ValueError as error:  # the line is longer than the limit
             raise DecoderCrashed("The decoder process does not stop talking.") from error
         if not answer:
-            raise DecoderCrashed(f"The decoder process died on this picture ({await _last_words(process)}).")
+            raise _death(await _last_words(process))
         return answer
 
 
@@ -133,14 +149,18 @@ def _lives(process: Process) -> bool:
     return False
 
 
-def _allow_time(pid: int, seconds: float) -> None:
-    """Let the system end the child after so much processor time from now, if our clock should fail to."""
+def _death(words: str) -> ImageError:
+    """Say what the end of a process means; GLib, below libvips, ends it when it gets no memory."""
+    if words == "SIGTRAP":
+        return DecodeOutOfMemory("The picture needs more memory than PACKSHOT_DECODE_MEMORY_BYTES.")
+    return DecoderCrashed(f"The decoder process died on this picture ({words}).")
+
+
+def _used_seconds(process: Process) -> float:
+    """Return the processor time that a process has used."""
     with suppress(OSError):  # it has just died
-        used = time.clock_gettime(~pid << 3 | CPU_OF_A_PROCESS)
-        hard = resource.prlimit(pid, resource.RLIMIT_CPU)[1]
-        wanted = ceil(used + seconds) + 1
-        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.prlimit(pid, resource.RLIMIT_CPU, (soft, hard))
+        return time.clock_gettime(~process.pid << 3 | CPU_OF_A_PROCESS)
+    return 0
 
 
 def _stdout(process: Process) -> asyncio.StreamReader:

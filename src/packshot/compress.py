@@ -43,7 +43,7 @@ from packshot.settings import Settings, cores
 
 log = logging.getLogger(__name__)
 
-WALLS: Final = ("seccomp", "landlock")
+WALLS: Final = ("seccomp", "landlock", "unprivileged")
 LARGEST_COUNT: Final = 2**31 - 1  # what a row can hold
 MOST_MESSAGE_CHARACTERS: Final = 500
 JOBS_PER_CHILD: Final = 500  # then it is replaced, and whatever has leaked goes with it
@@ -76,11 +76,16 @@ class Compressor:
             "limits": asdict(SourceLimits(settings.max_pixels, settings.max_side, settings.max_frames)),
         }
         self._job = json.dumps(job).encode()
-        arguments = (str(settings.decode_memory_bytes), *settings.extra_formats)
-        count = min(settings.workers, cores())
-        self._children = [Child(arguments, settings.decode_seconds, jobs_per_child) for _ in range(count)]
+        self._children = [
+            Child(
+                settings.decode_memory_bytes, settings.extra_formats, settings.decode_seconds, jobs_per_child
+            )
+            for _ in range(min(settings.workers, cores()))
+        ]
         self._idle = list(self._children)  # a stack: under light load, one child does it all
-        self._free = asyncio.Semaphore(count)  # first come, first served; a queue would let others push in
+        self._free = asyncio.Semaphore(
+            len(self._children)
+        )  # first come, first served; a queue would let others push in
 
     async def __aenter__(self) -> Self:
         """Start a first child; raise ConfigError if it cannot or must not work on this machine."""

@@ -1,7 +1,7 @@
 """
 The decoder child: the only process in which foreign bytes meet libvips.
 
-    python -m packshot.decoder MEMORY [FORMAT...]     a job in, one JSON line out, until the parent is gone
+    python -m packshot.decoder BYTES SECONDS [FORMAT...]    jobs in, JSON lines out, until the parent is gone
 
 `compress.py` starts it and gives it a deadline. Its greeting tells the version of libvips and which
 walls stand (`sandbox.py`); behind them it can open nothing. So a job is a message on the socket that
@@ -34,7 +34,7 @@ FIRST_OF_OTHERS: Final = 3  # descriptors 0 to 2 are ours
 IDLE_SECONDS: Final = 1  # then memory goes back to the system
 
 
-def main(memory_bytes: int, extra_formats: Sequence[str]) -> None:
+def main(memory_bytes: int, cpu_seconds: int, extra_formats: Sequence[str]) -> None:
     """Answer jobs until the parent closes the socket."""
     os.closerange(
         FIRST_OF_OTHERS, resource.getrlimit(resource.RLIMIT_NOFILE)[0]
@@ -43,7 +43,7 @@ def main(memory_bytes: int, extra_formats: Sequence[str]) -> None:
     answers = os.dup(1)
     os.dup2(2, 1)  # whatever a library prints must not look like an answer
     try:
-        greeting = {"libvips": prepare(extra_formats), **asdict(confine(memory_bytes))}
+        greeting = {"libvips": prepare(extra_formats), **asdict(confine(memory_bytes, cpu_seconds))}
     except (ConfigError, OSError, RuntimeError) as error:
         _say(answers, {"refused": str(error)})
         return
@@ -113,4 +113,4 @@ def _write(descriptor: int, data: bytes) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2:])
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])

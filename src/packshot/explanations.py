@@ -7,11 +7,11 @@ Neither settings nor a database are needed: whoever asks may have no more than a
 import json
 from difflib import get_close_matches
 
-from packshot.errors import CATALOGUE, ImageError, NotFound
+from packshot.errors import CATALOGUE, ConfigError, ImageError
 
 
 def explain(code: str | None, *, as_json: bool) -> str:
-    """Return the meaning of one code, or of all; raise NotFound for a code that does not exist."""
+    """Return the meaning of one code, or of all; raise ConfigError for a code that does not exist."""
     kinds = [_find(code)] if code else list(CATALOGUE.values())
     if as_json:
         return json.dumps([_facts(kind) for kind in kinds], indent=2)
@@ -23,7 +23,7 @@ def _find(code: str) -> type[ImageError]:
         return kind
     near = get_close_matches(code.lower(), CATALOGUE, n=3)
     hint = f"Did you mean {' or '.join(near)}?" if near else "packshot explain lists all codes."
-    raise NotFound(f"There is no error code {code!r}. {hint}")
+    raise ConfigError(f"There is no error code {code!r}. {hint}")
 
 
 def _facts(kind: type[ImageError]) -> dict[str, str | bool]:

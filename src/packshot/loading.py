@@ -5,6 +5,7 @@ Everything here happens before a pixel is decoded, or after decoding has failed.
 and alone: a picture of a few bytes may claim a million by a million pixels.
 """
 
+import logging
 import re
 from collections.abc import Collection
 from contextlib import suppress
@@ -48,12 +49,36 @@ MOST_PROFILE_BYTES: Final = 4_000_000  # those of printing presses have up to 3 
 HARMLESS: Final = re.compile(
     r"Adobe color|JFIF revision|SOS param|progression seq|ICC marker|: \d extraneous"
 )
+LEFT_OVER: Final = "read gave"
 NO_MEMORY: Final = re.compile(
     r"out of memory|insufficient memory|memory allocation error(?!: secur)|failed to allocate"
     r"|cannot allocate|error creating thread|unable to call heifsave_buffer|av1_create_context",
     re.IGNORECASE,
 )
 UNREADABLE: Final = (pyvips.Error, UnicodeDecodeError)  # the latter when libvips quotes from a broken file
+
+
+class Grumbles(logging.Handler):
+    """Hears what libvips only says when it lets go of a file: what libjpeg found wrong with its last rows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._heard: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep what is said."""
+        self._heard.append(record.getMessage())
+
+    def forget(self) -> None:
+        """Begin anew, with another file."""
+        self._heard.clear()
+
+    def were_heard(self) -> bool:
+        """Say whether there was something to grumble about since."""
+        return any(LEFT_OVER in said for said in self._heard)
+
+
+grumbles: Final = Grumbles()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +100,9 @@ def prepare(extra_formats: Collection[str]) -> str:
     version = tuple(pyvips.version(part) for part in range(3))
     if version < MINIMUM_VERSION:
         raise ConfigError(f"libvips is {_dotted(version)}; at least {_dotted(MINIMUM_VERSION)} is needed.")
+    log = logging.getLogger("pyvips")
+    log.addHandler(grumbles)
+    log.propagate = False
     pyvips.cache_set_max(0)  # it would hold on to the pictures of earlier jobs
     pyvips.operation_block_set("VipsForeignLoad", True)
     for format_ in (*ACCEPTED, *extra_formats):
@@ -104,16 +132,16 @@ def check(data: bytes, limits: SourceLimits, extra_formats: Collection[str] = ()
     format_ = accepted_format(data[:HEAD_BYTES], extra_formats)
     pyvips.vips_lib.vips_error_clear()  # what earlier files left behind says nothing about this one
     try:
-        header = load(data, "error")
+        header = load(data, format_, "error")
         frames = header.get("n-pages") if format_ in ("gif", "webp") and has(header, "n-pages") else 1
         profile = len(header.get("icc-profile-data")) if has(header, "icc-profile-data") else 0
     except UNREADABLE as error:
-        raise damage(data, error) from error
+        raise damage(data, format_, error) from error
     if reason := _excess(header, frames, profile, limits):
         raise reason
     if not is_whole(format_, data):
         raise ImageDamaged(
-            f"The picture is incomplete: {_extent(data) or 'its file stops before its own end'}."
+            f"The picture is incomplete: {_extent(data, format_) or 'its file stops before its own end'}."
         )
     return Source(data, format_, *upright(header, (header.width, header.height)), frames)
 
@@ -139,9 +167,13 @@ def _excess(header: pyvips.Image, frames: int, profile_bytes: int, limits: Sourc
     return None
 
 
-def load(data: bytes, fail_on: str, **options: Any) -> pyvips.Image:  # noqa: ANN401 - libvips checks them
-    """Open the file without decoding it; of several frames or pages, only the first."""
-    return pyvips.Image.new_from_buffer(data, "", access="sequential", fail_on=fail_on, **options)
+def load(data: bytes, format_: str, fail_on: str, **options: Any) -> pyvips.Image:  # noqa: ANN401 - libvips checks them
+    """Open the file without decoding it; of several frames or pages, only the first.
+
+    The loader is ours to say: libvips would look at the bytes with other eyes than we did.
+    """
+    loader = LOADERS[format_][0]
+    return pyvips.Operation.call(loader, data, access="sequential", fail_on=fail_on, **options)
 
 
 def has(image: pyvips.Image, field: str) -> bool:
@@ -162,7 +194,7 @@ def shortage(error: Exception) -> ImageError | None:
     return None
 
 
-def damage(data: bytes, error: Exception) -> ImageError:
+def damage(data: bytes, format_: str, error: Exception) -> ImageError:
     """Say in our words why libvips could not read the file."""
     if short := shortage(error):
         return short
@@ -170,14 +202,16 @@ def damage(data: bytes, error: Exception) -> ImageError:
         return FormatUnsupported(
             "The file calls itself AVIF, but its picture is coded in another way (HEIC)."
         )
-    return ImageDamaged(f"The picture is damaged or incomplete: {_extent(data) or 'it cannot be decoded'}.")
+    return ImageDamaged(
+        f"The picture is damaged or incomplete: {_extent(data, format_) or 'it cannot be decoded'}."
+    )
 
 
-def _extent(data: bytes) -> str:
+def _extent(data: bytes, format_: str) -> str:
     """Say how much of the picture is good; empty if that is nothing, or all there is to see."""
     percent = 0
     with suppress(*UNREADABLE):  # no error says how far the decoder came, so watch it once more
-        image = load(data, "warning")
+        image = load(data, format_, "warning")
         region = pyvips.Region.new(image)
         for row in range(image.height):
             region.fetch(0, row, image.width, 1)

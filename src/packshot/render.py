@@ -21,7 +21,18 @@ from typing import Final
 import pyvips
 
 from packshot.errors import ImageTooManyPixels
-from packshot.loading import HARMLESS, UNREADABLE, Source, check, damage, has, load, shortage, upright
+from packshot.loading import (
+    HARMLESS,
+    UNREADABLE,
+    Source,
+    check,
+    damage,
+    grumbles,
+    has,
+    load,
+    shortage,
+    upright,
+)
 from packshot.models import MOVING, Encoding, Preset, SourceLimits
 from packshot.resize import OPAQUE, Light, fitting, resized, to_light, to_numbers
 
@@ -105,22 +116,32 @@ def _moves(source: Source, presets: Sequence[Preset]) -> bool:
 def _decode(source: Source, pixels: int) -> Picture:
     """Decode the file once, to that size; stop at the first warning of libjpeg, unless it is harmless."""
     try:
-        return _reduce(source, pixels, "warning" if source.format == "jpeg" else "error")
+        return _reduce_carefully(source, pixels)
     except UNREADABLE as error:
-        if not (source.format == "jpeg" and HARMLESS.search(str(error))):
-            raise damage(source.data, error) from error
-    try:
+        raise damage(source.data, source.format, error) from error
+
+
+def _reduce_carefully(source: Source, pixels: int) -> Picture:
+    if source.format != "jpeg":
         return _reduce(source, pixels, "error")
+    grumbles.forget()
+    try:
+        picture = _reduce(source, pixels, "warning")
     except UNREADABLE as error:
-        raise damage(source.data, error) from error
+        if not HARMLESS.search(str(error)):
+            raise
+        return _reduce(source, pixels, "error")
+    if grumbles.were_heard():  # too late for an error: of the last rows
+        raise damage(source.data, source.format, ValueError("the last rows"))
+    return picture
 
 
 def _reduce(source: Source, pixels: int, fail_on: str) -> Picture:
     size, scale = fitting(source.width, source.height, pixels)
-    image = load(source.data, fail_on)
+    image = load(source.data, source.format, fail_on)
     done = 1.0
     if source.format == "jpeg" and image.width * image.height >= SOFT_PIXELS and scale <= ROOM_FOR_HALF:
-        image, done = load(source.data, fail_on, shrink=2), 0.5
+        image, done = load(source.data, source.format, fail_on, shrink=2), 0.5
     colours = _in_srgb(image)
     if scale == 1:
         numbers = _strip(colours.copy_memory().autorot())
@@ -181,10 +202,10 @@ def _rendition(source: Source, image: pyvips.Image, preset: Preset, encoding: En
 def _animation(source: Source, size: tuple[int, int]) -> pyvips.Image:
     """Return all frames, one below the other, with their times."""
     try:
-        frames = load(source.data, "error", n=ALL_FRAMES)
+        frames = load(source.data, source.format, "error", n=ALL_FRAMES)
         return frames.thumbnail_image(size[0], height=size[1], size="force").copy_memory()
     except UNREADABLE as error:
-        raise damage(source.data, error) from error
+        raise damage(source.data, source.format, error) from error
 
 
 def _encode(image: pyvips.Image, encoding: Encoding) -> bytes:

@@ -20,6 +20,10 @@ import pyvips
 OPAQUE: Final = 255
 # A little less than half a pixel: what libvips rounds must come out as the size that was asked for.
 ALMOST_HALF: Final = 0.49
+# In one step to less than this, the filter would need gigabytes; then a plain mean comes first and leaves so
+# much for it to do.
+SMALLEST_STEP: Final = 0.15
+GAP: Final = 4
 STRAIGHT: Final = 0.04045  # below it the curve of sRGB is a line
 
 
@@ -80,7 +84,8 @@ def resized(light: Light, size: tuple[int, int], scale: float) -> Light:
         _factor(have, want, scale / light.scale)
         for have, want in zip((image.width, image.height), size, strict=True)
     ]
-    smaller = image.resize(factors[0], vscale=factors[1], kernel="lanczos3", gap=0)
+    gap = 0 if min(factors) > SMALLEST_STEP else GAP
+    smaller = image.resize(factors[0], vscale=factors[1], kernel="lanczos3", gap=gap)
     return Light(smaller.copy_memory(), scale)
 
 

@@ -26,6 +26,7 @@ import resource
 import signal
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -33,8 +34,8 @@ from typing import Final
 MOST_OPEN_FILES: Final = 256  # a job hands over one source and a file for each rendition
 MOST_FILE_BYTES: Final = 200_000_000  # no rendition comes near it
 
+NOBODY: Final = 65_534
 DIE_WITH_PARENT: Final = 1  # PR_SET_PDEATHSIG
-CANNOT_BE_INSPECTED: Final = 4  # PR_SET_DUMPABLE
 SET_SECCOMP: Final = 22
 FILTER: Final = 2
 NO_NEW_PRIVILEGES: Final = 38
@@ -108,13 +109,14 @@ ARCHITECTURES: Final = {"x86_64": (0, 0xC000_003E), "aarch64": (1, 0xC000_00B7)}
 
 @dataclass(frozen=True, slots=True)
 class Walls:
-    """What is in force. `landlock` is the version of the kernel's, 0 for none."""
+    """What is in force: Landlock in that version (0 for none), seccomp, and that we are not root."""
 
     landlock: int
     seccomp: bool
+    unprivileged: bool
 
 
-def confine(memory_bytes: int) -> Walls:
+def confine(memory_bytes: int, cpu_seconds: int) -> Walls:
     """Shut this process in for ever, and say how well.
 
     Raises OSError when even the limits cannot be set, RuntimeError when other threads run already:
@@ -122,21 +124,29 @@ def confine(memory_bytes: int) -> Walls:
     """
     if len(list(Path("/proc/self/task").iterdir())) > 1:
         raise RuntimeError("only a process with a single thread can be shut in")
+    is_nobody = _become_nobody()  # before the following, which a change of user would undo
     libc = ctypes.CDLL(None, use_errno=True)
-    for setting, value in (
-        (DIE_WITH_PARENT, signal.SIGKILL),
-        (CANNOT_BE_INSPECTED, 0),
-        (NO_NEW_PRIVILEGES, 1),
-    ):
+    for setting, value in ((DIE_WITH_PARENT, signal.SIGKILL), (NO_NEW_PRIVILEGES, 1)):
         if libc.prctl(setting, value, 0, 0, 0):
             raise OSError(ctypes.get_errno(), f"prctl {setting} is refused")
-    _limit(memory_bytes)
-    return Walls(_close_files(libc), _close_calls(libc))
+    _limit(memory_bytes, cpu_seconds)
+    return Walls(_close_files(libc), _close_calls(libc), is_nobody)
 
 
-def _limit(memory_bytes: int) -> None:
+def _become_nobody() -> bool:
+    """Give up being root; say whether we are not."""
+    if os.geteuid() == 0:
+        with suppress(OSError):  # where numbers of users are not mapped, as in some containers
+            os.setgroups([])
+            os.setresgid(NOBODY, NOBODY, NOBODY)
+            os.setresuid(NOBODY, NOBODY, NOBODY)
+    return os.geteuid() != 0
+
+
+def _limit(memory_bytes: int, cpu_seconds: int) -> None:
     limits = {
         resource.RLIMIT_AS: memory_bytes,
+        resource.RLIMIT_CPU: cpu_seconds,
         resource.RLIMIT_FSIZE: MOST_FILE_BYTES,
         resource.RLIMIT_NOFILE: MOST_OPEN_FILES,
         resource.RLIMIT_CORE: 0,

@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     allow_sources: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Comma-separated hosts or CIDRs that the private-network guard lets through."
     )
-    allow_ports: Annotated[tuple[int, ...], NoDecode] = Field(
+    allow_ports: Annotated[tuple[Annotated[int, Field(ge=1, le=65535)], ...], NoDecode] = Field(
         (80, 443), description="Comma-separated ports that sources may use; allowed sources may use any."
     )
     host_downloads: int = Field(8, ge=1, description="Downloads from one host and port at the same time.")

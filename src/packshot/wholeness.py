@@ -14,8 +14,11 @@ WebP container (RFC 9649) 2.3, ISO base media file format (ISO/IEC 14496-12) 4.2
 """
 
 import re
+import struct
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
+
+from packshot import lzw
 
 # Between pixels, FF 00 is a pixel and FF D0 to FF D7 divide them; FF before a mark is padding.
 JPEG_MARK: Final = re.compile(rb"\xff([^\x00\x01\xff\xd0-\xd8])", re.DOTALL)
@@ -25,10 +28,14 @@ MOST_BLOCKS: Final = 1_000_000  # a file of 25 MB has a tenth; one with more wan
 PNG_SIGNATURE_BYTES: Final = 8
 PNG_FRAME_BYTES: Final = 12  # of a chunk: its length, its type, its checksum
 RIFF_HEADER_BYTES: Final = 8
+WEBP_HEADER_BYTES: Final = 12
+WEBP_PIXELS: Final = (b"VP8 ", b"VP8L", b"ANMF")
+NEVER_SENT: Final = bytes(64)  # no coder ends in so many zeros, but a file whose upload was given up does
 GIF_HEADER_BYTES: Final = 13
 GIF_HAS_COLOURS: Final = 0x80
 GIF_EXTENSION: Final = 0x21
 GIF_IMAGE: Final = 0x2C
+GIF_FRAME_BYTES: Final = 10  # its mark, its place, its size, its flags
 GIF_END: Final = 0x3B
 AVIF_BOXES: Final = frozenset((b"meta", b"mdat"))
 BOX_BYTES: Final = 8
@@ -70,7 +77,15 @@ def _png(data: bytes) -> bool:
 
 
 def _webp(data: bytes) -> bool:
-    return int.from_bytes(data[4:8], "little") + RIFF_HEADER_BYTES <= len(data)
+    end = int.from_bytes(data[4:8], "little") + RIFF_HEADER_BYTES
+    at = WEBP_HEADER_BYTES
+    while at + RIFF_HEADER_BYTES <= end <= len(data):
+        kind, length = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
+        at += RIFF_HEADER_BYTES + length
+        if kind in WEBP_PIXELS and data[:at].endswith(NEVER_SENT, at - len(NEVER_SENT)):
+            return False
+        at += length % 2
+    return end <= len(data)
 
 
 def _avif(data: bytes) -> bool:
@@ -91,19 +106,32 @@ def _avif(data: bytes) -> bool:
 def _gif(data: bytes) -> bool:
     at = GIF_HEADER_BYTES + _gif_colours(data, GIF_HEADER_BYTES - 3)
     steps = iter(range(MOST_BLOCKS))
-    while at < len(data):
-        (kind,) = data[at : at + 1]
-        if kind == GIF_END:
-            return True
-        if kind == GIF_IMAGE and b"\0\0" not in (data[at + 5 : at + 7], data[at + 7 : at + 9]):  # its size
-            at = _gif_blocks(
-                data, at + 11 + _gif_colours(data, at + 9), steps
-            )  # header, colours, a code size
-        elif kind == GIF_EXTENSION:
+    frames = 0
+    while at < len(data) and data[at] != GIF_END:
+        if data[at] == GIF_IMAGE:
+            codes = at + GIF_FRAME_BYTES + _gif_colours(data, at + GIF_FRAME_BYTES - 1)
+            end = _gif_blocks(data, codes + 1, steps)
+            if not frames and not _gif_is_filled(data, at, codes, end):  # of the others nobody has asked
+                return False
+            at, frames = end, frames + 1
+        elif data[at] == GIF_EXTENSION:
             at = _gif_blocks(data, at + 2, steps)
         else:
             return False
-    return False
+    return at < len(data)
+
+
+def _gif_is_filled(data: bytes, at: int, codes: int, end: int) -> bool:
+    """Say whether the frame at `at`, whose code size is at `codes`, has all its pixels before `end`."""
+    if end > len(data) or codes >= len(data):
+        return False
+    width, height = struct.unpack_from("<HH", data, at + 5)
+    joined, place = bytearray(), codes + 1
+    while place < end:
+        joined += data[place + 1 : place + 1 + data[place]]
+        place += 1 + data[place]
+    pixels: int = width * height
+    return 0 < pixels <= lzw.count(joined, data[codes], pixels)
 
 
 def _gif_colours(data: bytes, at: int) -> int:

@@ -35,7 +35,7 @@ def answering(line: str) -> tuple[str, ...]:
     child = f"""
 import os, socket
 jobs = socket.socket(fileno=0)
-print('{{"seccomp": true, "landlock": 1}}', flush=True)
+print('{{"seccomp": true, "landlock": 1, "unprivileged": true}}', flush=True)
 while (job := socket.recv_fds(jobs, 65536, 64))[0]:
     for file in job[1][1:]:
         os.write(file, b"x")
@@ -125,7 +125,9 @@ async def test_a_child_that_refuses_to_work_stops_the_start(monkeypatch: pytest.
 async def test_a_wall_that_is_missing_is_missed(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    greeting = """print('{"libvips": "8.18.7", "landlock": 0, "seccomp": true}', flush=True)"""
+    greeting = (
+        """print('{"libvips": "8.18.7", "landlock": 0, "seccomp": true, "unprivileged": true}', flush=True)"""
+    )
     monkeypatch.setattr("packshot.child.COMMAND", (sys.executable, "-c", f"{greeting}\nopen(0).read()"))
 
     async with compressor():

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from random import Random
 from time import perf_counter
+from typing import Any
 
 import pytest
 import pyvips
@@ -25,6 +26,8 @@ CUTS = 64
 FLIPS = 64
 PRESETS = (Preset("small", 64, (Encoding("jpeg", 80, 0), Encoding("webp", 80, 0)), animated=True),)
 DECODE_SECONDS = 20
+FASTEST: dict[str, dict[str, Any]] = {"webp": {"lossless": True, "effort": 0}, "png": {"compression": 1}}
+TAKEN_OR_NOT = ("ready", "image_damaged", "image_profile_too_large", "decode_out_of_memory")
 
 
 @pytest.fixture(scope="module")
@@ -149,3 +152,19 @@ async def test_an_animation_that_becomes_a_still_is_counted_with_its_first_frame
     settings = load_settings(workers=1, max_pixels=96 * 64)
     async with Compressor(settings, (Preset("still", 64, (Encoding("webp", 80, 0),)),)) as compressor:
         assert await end(compressor, moving("gif"), tmp_path) == "ready"
+
+
+@pytest.mark.parametrize("format_", ["webp", "png", "jpeg", "gif", "avif"])
+async def test_a_large_picture_needs_no_file_to_be_put_aside_in(
+    compressor: Compressor, format_: str, folder: Path
+) -> None:
+    large = picture(6_200, 6_200)
+
+    assert await end(compressor, encode(large, format_, **FASTEST.get(format_, {})), folder) == "ready"
+
+
+async def test_an_animated_avif_gives_its_first_frame(compressor: Compressor, folder: Path) -> None:
+    data = encode(picture(), "avif")
+    calls_itself_a_sequence = data[:8] + b"avis" + data[12:]
+
+    assert await end(compressor, calls_itself_a_sequence, folder) == "ready"

@@ -26,7 +26,7 @@ already_open = os.open(folder + "/mine", os.O_RDONLY)
 listener = socket.create_server(("127.0.0.1", 0))
 port = listener.getsockname()[1]
 made_before = socket.socket()
-walls = sandbox.confine(1_000_000_000)
+walls = sandbox.confine(1_000_000_000, 60)
 
 def call(number, *arguments):
     if libc.syscall(number, *arguments) < 0:
@@ -76,7 +76,7 @@ def attempt(deed):
     return "done"
 
 ends = {deed: attempt(TRIES[deed]) for deed in wanted}
-os.write(1, json.dumps([walls.landlock, walls.seccomp, ends]).encode())
+os.write(1, json.dumps([walls.landlock, walls.seccomp, walls.unprivileged, os.geteuid(), ends]).encode())
 os._exit(0)
 """
 HARMLESS: Final = ("read what it was given", "take memory", "start a thread")
@@ -132,13 +132,18 @@ def prisoner(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     deeds = OF_FILES + HARMLESS + (("connect",) if request.param == "landlock" else OTHERS)
     command = (sys.executable, "-c", PRISONER, str(folder), str(os.getpid()), request.param, *deeds)
     told = subprocess.check_output(command, timeout=30)  # noqa: S603 - the text above
-    landlock, seccomp, ends = json.loads(told)
-    return {"walls": request.param, "landlock": landlock, "seccomp": seccomp, "ends": ends, "folder": folder}
+    facts = dict(zip(("landlock", "seccomp", "unprivileged", "user", "ends"), json.loads(told), strict=True))
+    return {"walls": request.param, "folder": folder, **facts}
 
 
 def test_the_walls_that_stand_are_told(prisoner: dict[str, Any]) -> None:
     assert bool(prisoner["landlock"]) == (prisoner["walls"] != "seccomp")
     assert prisoner["seccomp"] == (prisoner["walls"] != "landlock")
+
+
+def test_nobody_is_root_behind_the_walls(prisoner: dict[str, Any]) -> None:
+    assert prisoner["unprivileged"]
+    assert prisoner["user"] != 0
 
 
 @pytest.mark.parametrize("deed", OF_FILES)
@@ -174,7 +179,7 @@ import threading
 from packshot.sandbox import confine
 threading.Thread(target=threading.Event().wait, daemon=True).start()
 try:
-    confine(10**9)
+    confine(10**9, 60)
 except RuntimeError as error:
     print(error)
 """

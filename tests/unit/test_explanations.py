@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from packshot.errors import CATALOGUE, ImageError, NotFound
+from packshot.errors import CATALOGUE, ConfigError, ImageError
 from packshot.explanations import explain
 
 
@@ -42,10 +42,10 @@ def test_a_code_may_be_written_as_logs_shout_it() -> None:
 
 
 def test_a_misspelt_code_gets_a_suggestion() -> None:
-    with pytest.raises(NotFound, match=r"no error code 'source_gon'. Did you mean source_gone"):
+    with pytest.raises(ConfigError, match=r"no error code 'source_gon'. Did you mean source_gone"):
         explain("source_gon", as_json=False)
 
 
 def test_a_code_that_resembles_none_is_told_where_all_are() -> None:
-    with pytest.raises(NotFound, match="packshot explain lists all codes"):
+    with pytest.raises(ConfigError, match="packshot explain lists all codes"):
         explain("42", as_json=False)

@@ -92,6 +92,28 @@ def test_a_frame_without_a_pixel_is_no_frame() -> None:
         assert not is_whole("gif", FILES["gif"].replace(frame, struct.pack("<HHHH", 0, 0, *size)))
 
 
+def test_a_gif_whose_codes_end_too_early_is_not_whole_although_it_has_its_end_mark() -> None:
+    data = FILES["gif"]
+    start = data.index(b"\x2c" + bytes(4)) + 11
+    first_block = data[: start + 1 + data[start]]
+
+    assert not whole(first_block + b"\0;", "gif")
+
+
+@pytest.mark.parametrize("lossless", [True, False])
+def test_a_webp_whose_upload_was_given_up_is_not_whole(lossless: bool) -> None:  # noqa: FBT001 - pytest's own
+    data = encode(photo(), "webp", lossless=lossless, keep="none")
+
+    assert is_whole("webp", data)
+    assert not is_whole("webp", data[:-100] + bytes(100))
+
+
+def test_zeros_in_what_is_no_pixel_are_no_harm() -> None:
+    data = encode(picture(), "webp", fields={"icc-profile-data": bytes(200)})
+
+    assert is_whole("webp", data)
+
+
 def test_a_last_box_without_a_length_goes_on_to_the_end() -> None:
     assert is_whole("avif", META + struct.pack(">I4s", 0, b"mdat") + b"pixels")
 
