@@ -124,6 +124,7 @@ TARGETS: Final = {
     "/products?min_price=NaN": (422, "min_price: "),
     "/products?min_price=1e5": (422, "min_price: "),
     "/products?product_name=%00": (422, "product_name: contains a NUL"),
+    "/products?product_name=%ff%fe": (422, "product_name: is not UTF-8"),
     "/products?product_name=" + "x" * 7_000: (422, "at most 500 characters"),
     "/products?state=gone": (422, "state: "),
     "/products?" + "&".join(f"a{number}=1" for number in range(900)): (422, "a0: "),

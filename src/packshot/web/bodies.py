@@ -30,6 +30,7 @@ PRICE_SCHEMA: Final = {
     "description": "Exact, with up to 12 digits before the point and 4 after it.",
 }
 MOST_PROBLEMS: Final = 250  # more than a product can have images
+NO_UTF_8: Final = "\ufffd"  # what the framework reads from a URL's bytes that are no text
 MOST_NAME_CHARACTERS: Final = 100
 NOWHERE: Final = -1
 MOST_KEYS: Final = 1_000
@@ -43,6 +44,12 @@ def _storable(text: str) -> str:
     # The other thing that PostgreSQL cannot keep, half a surrogate pair, has no length for pydantic.
     if "\0" in text:
         raise ValueError("contains a NUL character, which cannot be stored")
+    return text
+
+
+def _readable(text: str) -> str:
+    if NO_UTF_8 in text:
+        raise ValueError("is not UTF-8")
     return text
 
 
@@ -146,7 +153,9 @@ class ProductQuery(Shape):
     user_id: Annotated[int, Field(ge=1, le=LARGEST_INT)] | None = None
     min_price: Price | None = None
     max_price: Price | None = None
-    product_name: ProductName | None = Field(None, description="Any part of the name, in any case.")
+    product_name: Annotated[ProductName, AfterValidator(_readable)] | None = Field(
+        None, description="Any part of the name, in any case."
+    )
     state: State | None = None
     limit: int = Field(20, ge=1, le=100, description="Products on a page.")
     cursor: int | None = Field(None, ge=1, le=LARGEST_INT, description="`next_cursor` of the page before.")
