@@ -24,7 +24,7 @@ from packshot import lzw
 JPEG_MARK: Final = re.compile(rb"\xff([^\x00\x01\xff\xd0-\xd8])", re.DOTALL)
 JPEG_END: Final = b"\xd9"
 JPEG_LENGTH_BYTES: Final = 2
-MOST_BLOCKS: Final = 1_000_000  # a file of 25 MB has a tenth; one with more wants to keep us busy
+MOST_BLOCKS: Final = 500_000  # a file of 25 MB has a fifth; one with more wants to keep us busy
 PNG_SIGNATURE_BYTES: Final = 8
 PNG_FRAME_BYTES: Final = 12  # of a chunk: its length, its type, its checksum
 RIFF_HEADER_BYTES: Final = 8
@@ -147,7 +147,7 @@ def _gif_blocks(data: bytes, at: int, steps: Iterator[int]) -> int:
         at += 1 + length
         if not length:
             return at
-    return len(data)
+    return len(data) + 1
 
 
 RULES: Final[Mapping[str, Callable[[bytes], bool]]] = {

@@ -68,7 +68,7 @@ def test_a_file_of_nothing_but_blocks_keeps_nobody_busy(format_: str, data: byte
     started = process_time()
 
     assert not is_whole(format_, data)
-    assert process_time() - started < 3
+    assert process_time() - started < 5  # half a second, but for what measures the tests
 
 
 @pytest.mark.parametrize(
