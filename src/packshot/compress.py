@@ -14,9 +14,8 @@ import fcntl
 import json
 import logging
 import os
-import shutil
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -115,7 +114,7 @@ class Compressor:
                 with _handed_out(source, len(paths)) as (file, sheets):
                     compressed = self._read(await child.ask(self._job, [file, *sheets]), paths)
                     for sheet, picture in zip(sheets, compressed.pictures, strict=True):
-                        _keep(sheet, picture)
+                        await asyncio.to_thread(_keep, sheet, picture)
             except (DecoderCrashed, DecodeOutOfMemory):
                 await child.stop()
                 raise
@@ -168,19 +167,24 @@ def _sheet() -> Iterator[int]:
     try:
         yield sheet
     finally:
-        os.ftruncate(sheet, 0)
-        fcntl.fcntl(sheet, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
+        with suppress(OSError):  # a child that is not behind its walls might have sealed it
+            fcntl.fcntl(sheet, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW)
+            os.ftruncate(sheet, 0)
         os.close(sheet)
 
 
 def _keep(sheet: int, picture: Picture) -> None:
-    """Copy what the child wrote into a file of ours."""
-    if os.fstat(sheet).st_size != picture.bytes:
-        raise DecoderCrashed("The decoder process wrote less or more than it says.")
-    os.lseek(sheet, 0, os.SEEK_SET)
+    """Copy what the child wrote into a file of ours: as much as it says, no more and no less."""
     try:
-        with open(sheet, "rb", closefd=False) as written, picture.path.open("wb") as kept:
-            shutil.copyfileobj(written, kept)
+        fcntl.fcntl(sheet, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW)
+        is_as_told = os.fstat(sheet).st_size == picture.bytes
+        data = os.pread(sheet, picture.bytes, 0) if is_as_told else b""
+    except OSError as error:
+        raise DecoderCrashed("The decoder process does not give back what it was handed.") from error
+    if len(data) != picture.bytes:
+        raise DecoderCrashed("The decoder process wrote less or more than it says.")
+    try:
+        picture.path.write_bytes(data)
     except OSError as error:
         raise ServiceUnavailable(f"The renditions cannot be written: {error}") from error
 

@@ -18,7 +18,8 @@ NOTHING: Final = -1  # what a code without a meaning stands for
 def count(codes: Iterable[int], code_size: int, wanted: int) -> int:
     """Return the pixels in `codes` (bytes), or `wanted` if there are that many or more.
 
-    A code that means nothing, or the end, ends the count. Takes half a second for a megabyte.
+    A code that means nothing, the end, or clearing twice in a row ends the count. Takes up to a second for a
+    megabyte.
     """
     if code_size not in CODE_SIZES:
         return 0
@@ -45,17 +46,21 @@ class Strings:
         self._code_size = code_size
         self._clear = 1 << code_size
         self._forget()
+        self._has_just_forgotten = False
 
     def _forget(self) -> None:
         self.width = self._code_size + 1
         self._lengths: list[int] = []
         self._last = 0
+        self._has_just_forgotten = True
 
     def read(self, code: int) -> int:
         """Return the length of the code's string; 0 for the code that clears all, or NOTHING."""
         if code == self._clear:
+            is_again = self._has_just_forgotten
             self._forget()
-            return 0
+            return NOTHING if is_again else 0
+        self._has_just_forgotten = False
         length = 1 if code < self._clear else self._look_up(code - self._clear - 2)
         self._learn()
         self._last = length

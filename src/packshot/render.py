@@ -144,8 +144,8 @@ def _reduce(source: Source, pixels: int, fail_on: str) -> Picture:
         image, done = load(source.data, source.format, fail_on, shrink=2), 0.5
     colours = _in_srgb(image)
     if scale == 1:
-        numbers = _strip(colours.copy_memory().autorot())
-        return Picture(numbers, to_light(numbers))
+        whole = colours.copy_memory().autorot()
+        return Picture(_strip(whole), to_light(whole))
     light = resized(to_light(colours, done), upright(image, size), scale)
     light = Light(light.image.autorot(), scale)
     return Picture(_strip(to_numbers(light)), light)

@@ -230,6 +230,14 @@ def test_copyright_and_artist_are_kept(format_: str) -> None:
         assert image.get("exif-ifd0-Artist").startswith("Ann Lee (Ann Lee, ASCII")
 
 
+@pytest.mark.parametrize("size", [(96, 64), (64, 43), (30, 20)])
+def test_every_size_names_whose_picture_it_is(size: tuple[int, int]) -> None:
+    data = encode(picture(*size), "jpeg", fields={"exif-ifd0-Copyright": "Jane Doe"})
+
+    for rendition in made(data, LARGE_AND_THUMB).encoded:
+        assert b"Jane Doe\0" in rendition.data
+
+
 def test_no_more_than_a_name_is_kept() -> None:
     data = encode(picture(), "jpeg", fields={"exif-ifd0-Artist": "Ann <b>" + 50_000 * "x"})
 

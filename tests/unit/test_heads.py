@@ -41,6 +41,7 @@ REJECTED: Final = {
     "no host": (head(), 400),
     "two hosts": (head(HOST, HOST), 400),
     "another coding": (head(HOST, (b"transfer-encoding", b"gzip, chunked")), 400),
+    "two codings": (head(HOST, (b"transfer-encoding", b"gzip"), CHUNKED), 400),
     "chunks in HTTP/1.0": (head(CHUNKED, version="1.0"), 400),
     "an upgrade with a body": (head(HOST, length(2), upgrades=True), 400),
     "an upgrade with an empty body": (head(HOST, length(0), upgrades=True), 400),

@@ -26,6 +26,15 @@ FILES = {
 every_file = pytest.mark.parametrize("file", FILES)
 
 
+GIF_OF_CLEARS = (  # a frame of nothing but the code that clears all
+    b"GIF89a"
+    + bytes(7)
+    + b"\x2c"
+    + bytes(4)
+    + b"\xff\x0f\xff\x0f\0\2"
+    + (b"\xff" + b"\x24\x49\x92" * 85) * 40_000
+    + b"\0;"
+)
 META = struct.pack(">I4s", 8, b"meta")
 
 
@@ -62,6 +71,8 @@ def test_what_follows_the_end_does_not_matter(file: str, more: bytes) -> None:
         ("jpeg", b"\xff\xd8" + b"\xff\xe0\0\2" * 6_250_000),
         ("png", b"\x89PNG\r\n\x1a\n" + (bytes(4) + b"IDAT" + bytes(4)) * 2_000_000),
         ("avif", struct.pack(">I4s", 8, b"free") * 3_125_000),
+        ("webp", struct.pack("<4sI4s", b"RIFF", 24_999_996, b"WEBP") + b"ANMF\0\0\0\0" * 3_124_999),
+        ("gif", GIF_OF_CLEARS),
     ],
 )
 def test_a_file_of_nothing_but_blocks_keeps_nobody_busy(format_: str, data: bytes) -> None:
@@ -85,6 +96,10 @@ def test_nonsense_is_not_whole(data: bytes) -> None:
     assert not is_whole({b"\x89": "png", b"G": "gif"}.get(data[:1], "avif"), data)
 
 
+def test_a_stray_end_of_blocks_is_stepped_over() -> None:
+    assert whole(FILES["gif"][:-1] + b"\0\0\0;", "gif")
+
+
 def test_a_frame_without_a_pixel_is_no_frame() -> None:
     frame = struct.pack("<HHHH", 0, 0, 96, 64)
 
@@ -105,7 +120,8 @@ def test_a_webp_whose_upload_was_given_up_is_not_whole(lossless: bool) -> None: 
     data = encode(photo(), "webp", lossless=lossless, keep="none")
 
     assert is_whole("webp", data)
-    assert not is_whole("webp", data[:-100] + bytes(100))
+    assert is_whole("webp", data[:-100] + bytes(100))  # which noise above a flat strip may well end in
+    assert not is_whole("webp", data[:-5000] + bytes(5000))
 
 
 def test_zeros_in_what_is_no_pixel_are_no_harm() -> None:

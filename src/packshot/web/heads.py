@@ -64,11 +64,12 @@ def _meaning(head: Head) -> Rejection | None:
 
 def _body(head: Head) -> Rejection | None:
     headers = dict(head.headers)
-    coding, length = headers.get(b"transfer-encoding"), headers.get(b"content-length")
-    if coding and (head.version == "1.0" or coding.lower() != b"chunked"):
+    codings = [value.lower() for name, value in head.headers if name == b"transfer-encoding"]
+    length = headers.get(b"content-length")
+    if codings and (head.version == "1.0" or codings != [b"chunked"]):
         return Rejection(400, "The only Transfer-Encoding is chunked, in HTTP/1.1.")
     if int(length or 0) > MAX_BODY_BYTES:
         return Rejection(413, BODY_TOO_LONG)
-    if head.upgrades and (coding or length):
+    if head.upgrades and (codings or length):
         return Rejection(400, "A request with a body cannot ask for an Upgrade; leave that header out.")
     return None
