@@ -82,9 +82,8 @@ class Compressor:
             for _ in range(min(settings.workers, cores()))
         ]
         self._idle = list(self._children)  # a stack: under light load, one child does it all
-        self._free = asyncio.Semaphore(
-            len(self._children)
-        )  # first come, first served; a queue would let others push in
+        # first come, first served; a queue would let others push in
+        self._free = asyncio.Semaphore(len(self._children))
 
     async def __aenter__(self) -> Self:
         """Start a first child; raise ConfigError if it cannot or must not work on this machine."""

@@ -36,9 +36,8 @@ IDLE_SECONDS: Final = 1  # then memory goes back to the system
 
 def main(memory_bytes: int, cpu_seconds: int, extra_formats: Sequence[str]) -> None:
     """Answer jobs until the parent closes the socket."""
-    os.closerange(
-        FIRST_OF_OTHERS, resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    )  # some event loops let them through
+    # some event loops let descriptors of the parent through
+    os.closerange(FIRST_OF_OTHERS, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     jobs = socket.socket(fileno=0)
     answers = os.dup(1)
     os.dup2(2, 1)  # whatever a library prints must not look like an answer

@@ -50,10 +50,10 @@ class Light:
 
 
 def to_light(image: pyvips.Image, scale: float = 1) -> Light:
-    """Take an 8-bit picture in sRGB or grey, or light already (scRGB); nothing is computed yet."""
+    """Take an 8-bit picture in sRGB or grey, with or without transparency; nothing is computed yet."""
     alpha = image[image.bands - 1] if image.hasalpha() else None
     colours = image if alpha is None else image[: image.bands - 1]
-    light = colours.maplut(TO_LIGHT) if image.format == "uchar" else colours
+    light = colours.maplut(TO_LIGHT)
     if alpha is not None:
         light = (light * (alpha / OPAQUE)).bandjoin(alpha.cast("float"))
     return Light(light, scale)
