@@ -73,8 +73,28 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Facts:
+    """What a shop may want to know of a picture before it is shown.
+
+    `colour` is the one that most of it has, as `#rrggbb`; `placeholder` a ThumbHash, in base64;
+    `whiteness` how white its edges are, 0 to 1, which is what marketplaces ask of a background;
+    `sharpness` 0 to 1, where pictures that are blurred or were enlarged stay below 0.1.
+    """
+
+    colour: str
+    placeholder: str
+    has_transparency: bool
+    whiteness: float
+    sharpness: float
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
-    """One rendition as the decoder left it: a file in the job's folder."""
+    """One rendition as the decoder left it: a file in the job's folder.
+
+    `quality` is the encoder's, None where nothing was lost; `score` is the SSIMULACRA2 that was reached,
+    None where it was not measured.
+    """
 
     preset: str
     format: str
@@ -82,6 +102,8 @@ class Picture:
     height: int
     bytes: int
     path: Path
+    quality: int | None = None
+    score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +113,7 @@ class Compressed:
     width: int
     height: int
     pictures: tuple[Picture, ...]
+    facts: Facts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +127,8 @@ class Rendition:
     width: int
     height: int
     bytes: int
+    quality: int | None = None
+    score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +138,7 @@ class Rendered:
     width: int
     height: int
     renditions: tuple[Rendition, ...]
+    facts: Facts | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,4 @@
+-- How good a rendition is (the encoder's quality, the SSIMULACRA2 that it reached; null where nothing was lost,
+-- or nothing was measured), and what is known of a picture besides its size.
+ALTER TABLE renditions ADD COLUMN quality smallint, ADD COLUMN score real;
+ALTER TABLE images ADD COLUMN facts jsonb NOT NULL DEFAULT '{}';
