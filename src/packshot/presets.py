@@ -51,6 +51,9 @@ FORMATS: Final[Mapping[str, Format]] = {
     "png": Format("png", "image/png", range(100, 101), range(10), Encoding("png", 100, 6)),  # lossless
 }
 
+# What may come instead where it is smaller and loses nothing: drawings, text, few colours.
+STAND_INS: Final[Mapping[str, str]] = {"jpeg": "png", "avif": "webp"}
+
 CONTENT_TYPES: Final[Mapping[str, str]] = {name: format_.content_type for name, format_ in FORMATS.items()}
 
 

@@ -33,7 +33,7 @@ from packshot.loading import (
     shortage,
     upright,
 )
-from packshot.models import MOVING, Encoding, Preset, SourceLimits
+from packshot.models import MOVING, Encoding, Facts, Preset, SourceLimits
 from packshot.resize import OPAQUE, Light, fitting, resized, to_light, to_numbers
 
 MOST_CREDIT_CHARACTERS: Final = 200
@@ -54,6 +54,8 @@ class Encoded:
     width: int
     height: int
     data: bytes
+    quality: int | None
+    score: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ class Rendering:
     width: int
     height: int
     encoded: tuple[Encoded, ...]
+    facts: Facts | None
 
 
 def render(
@@ -97,7 +100,7 @@ def _render(
         image = _opaque(picture.numbers)
         made[preset.name] = [_rendition(source, image, preset, encoding) for encoding in preset.encodings]
     encoded = tuple(one for preset in presets for one in made[preset.name])
-    return Rendering(source.width, source.height, encoded)
+    return Rendering(source.width, source.height, encoded, facts=None)
 
 
 def _check_motion(source: Source, presets: Sequence[Preset], limits: SourceLimits) -> None:
@@ -196,7 +199,8 @@ def _rendition(source: Source, image: pyvips.Image, preset: Preset, encoding: En
     if _moves(source, [preset]) and encoding.format in MOVING:
         image = _animation(source, (image.width, image.height))
     data = _encode(image, encoding)
-    return Encoded(preset.name, encoding.format, image.width, image.get_page_height(), data)
+    size = (image.width, image.get_page_height())
+    return Encoded(preset.name, encoding.format, *size, data, encoding.quality, score=None)
 
 
 def _animation(source: Source, size: tuple[int, int]) -> pyvips.Image:
