@@ -93,8 +93,10 @@ async def _finish(images: Images, image_id: int) -> None:
     assert claim
     source = Source(sha256(str(image_id).encode()).hexdigest(), 1_000_000, "jpeg")
     made = tuple(
-        Rendition(recipe(*one), one[0].name, one[1].format, store_key(source.sha256, *one), 800, 600, 40_000)
-        for one in ((preset, encoding) for preset in load_presets(None) for encoding in preset.encodings)
+        Rendition(*wanted, store_key(source.sha256, wanted[1], wanted[0], wanted[2]), 800, 600, 40_000)
+        for preset in load_presets(None)
+        for encoding in preset.encodings
+        for wanted in [(recipe(preset, encoding), preset.name, encoding.format)]
     )
-    await images.note_source(claim, source, [rendition.key for rendition in made])
+    await images.note_source(claim, source)
     await images.finish(claim, Rendered(1600, 1200, made), f"/store/{made[0].key}", {"download": 20.1})

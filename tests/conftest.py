@@ -16,7 +16,8 @@ from packshot.collector import Collector
 from packshot.database import Database
 from packshot.images import Images
 from packshot.lifecycle import RetryPolicy
-from packshot.pipeline import Compress, Pipeline
+from packshot.making import Compress
+from packshot.pipeline import Pipeline
 from packshot.politeness import Download
 from packshot.postgres import embedded_postgres
 from packshot.products import Products

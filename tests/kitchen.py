@@ -5,12 +5,14 @@ What a URL ends with is what it serves, so that two URLs with the same end are t
 """
 
 import asyncio
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Final, Protocol
 
+from packshot.making import Compress
 from packshot.models import Compressed, Encoding, Picture, Preset, Source
-from packshot.pipeline import Compress, Pipeline
+from packshot.pipeline import Pipeline
 from packshot.politeness import Download
 from packshot.stores import Store
 
@@ -27,10 +29,10 @@ async def download(url: str, to: Path) -> Source:
     return Source(sha256(data).hexdigest(), len(data), "png")
 
 
-async def compress(source: Path, folder: Path) -> Compressed:
+async def compress(source: Path, folder: Path, presets: Sequence[Preset]) -> Compressed:
     """A rendition is the source and the name of the preset."""
     pictures = []
-    for preset in PRESETS:
+    for preset in presets:
         for encoding in preset.encodings:
             file = folder / f"{preset.name}.{encoding.format}"
             file.write_bytes(source.read_bytes() + preset.name.encode())
@@ -46,12 +48,12 @@ class Kitchen:
         self.may_go_on = asyncio.Event()
         self.called = asyncio.Condition()
 
-    async def __call__(self, source: Path, folder: Path) -> Compressed:
+    async def __call__(self, source: Path, folder: Path, presets: Sequence[Preset]) -> Compressed:
         async with self.called:
             self.calls += 1
             self.called.notify_all()
         await self.may_go_on.wait()
-        return await compress(source, folder)
+        return await compress(source, folder, presets)
 
     async def was_called(self, times: int) -> None:
         """Return once there have been that many calls."""

@@ -64,7 +64,7 @@ async def finish(images: Images, claim: Claim, data: bytes = b"picture") -> str:
     """Take the claim all the way to ready; return the location in the product."""
     source = a_source(data)
     location = f"/store/{keys_of(source)[0]}"
-    await images.note_source(claim, source, keys_of(source))
+    await images.note_source(claim, source)
     await images.finish(claim, renditions_of(source), location, {"download": 1.5})
     return location
 

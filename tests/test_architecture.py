@@ -58,7 +58,7 @@ LAYERS: Final = (
         "stores",
     },  # the world outside
     {"backlog", "images", "politeness", "users", "workers"},  # rows, and manners
-    {"collector", "garbage", "moving", "products"},  # rows and files that follow the images
+    {"collector", "garbage", "making", "moving", "products"},  # rows and files that follow the images
     {"consumer", "pipeline", "producer", "sweeper"},  # the story
     {"web"},  # the story told over HTTP
     {"app"},  # who puts it together

@@ -14,6 +14,7 @@ import fcntl
 import json
 import logging
 import os
+import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict
@@ -37,7 +38,8 @@ from packshot.errors import (
     NotAnImage,
     ServiceUnavailable,
 )
-from packshot.models import Compressed, Picture, Preset, SourceLimits
+from packshot.models import Compressed, Facts, Picture, Preset, SourceLimits
+from packshot.presets import STAND_INS
 from packshot.settings import Settings, cores
 
 log = logging.getLogger(__name__)
@@ -45,6 +47,10 @@ log = logging.getLogger(__name__)
 WALLS: Final = ("seccomp", "landlock", "unprivileged")
 LARGEST_COUNT: Final = 2**31 - 1  # what a row can hold
 MOST_MESSAGE_CHARACTERS: Final = 500
+BEST_SCORE: Final = 100
+LEAST_SCORE: Final = -10_000  # of noise beside a picture; SSIMULACRA2 has no end
+COLOUR: Final = re.compile("#[0-9a-f]{6}")
+PLACEHOLDER: Final = re.compile("[A-Za-z0-9+/]{1,60}={0,2}")
 JOBS_PER_CHILD: Final = 500  # then it is replaced, and whatever has leaked goes with it
 ERRORS: Final = {  # what a child may say
     kind.code: kind
@@ -69,12 +75,8 @@ class Compressor:
     def __init__(
         self, settings: Settings, presets: tuple[Preset, ...], *, jobs_per_child: int = JOBS_PER_CHILD
     ) -> None:
-        self._wanted = [(preset.name, encoding.format) for preset in presets for encoding in preset.encodings]
-        job = {
-            "presets": [asdict(preset) for preset in presets],
-            "limits": asdict(SourceLimits(settings.max_pixels, settings.max_side, settings.max_frames)),
-        }
-        self._job = json.dumps(job).encode()
+        self._presets = presets
+        self._limits = SourceLimits(settings.max_pixels, settings.max_side, settings.max_frames)
         self._children = [
             Child(
                 settings.decode_memory_bytes, settings.extra_formats, settings.decode_seconds, jobs_per_child
@@ -101,17 +103,20 @@ class Compressor:
     ) -> None:
         await asyncio.gather(*(child.stop() for child in self._children))
 
-    async def compress(self, source: Path, folder: Path) -> Compressed:
-        """Write the renditions of `source` into `folder`, in the order of the presets.
+    async def compress(self, source: Path, folder: Path, presets: Sequence[Preset] = ()) -> Compressed:
+        """Write the renditions of `source` that `presets` name, or all, into `folder`, in their order.
 
         Raises ImageError for what is wrong with this picture, ServiceUnavailable when no child can be
         started or nothing can be written. A cancelled call leaves no child at work.
         """
-        paths = [folder / f"{preset}.{format_}" for preset, format_ in self._wanted]
+        presets = presets or self._presets
+        wanted = [(preset.name, encoding.format) for preset in presets for encoding in preset.encodings]
+        job = {"presets": [asdict(preset) for preset in presets], "limits": asdict(self._limits)}
         async with self._child() as child:
             try:
-                with _handed_out(source, len(paths)) as (file, sheets):
-                    compressed = self._read(await child.ask(self._job, [file, *sheets]), paths)
+                with _handed_out(source, len(wanted)) as (file, sheets):
+                    answer = await child.ask(json.dumps(job).encode(), [file, *sheets])
+                    compressed = _read(answer, wanted, folder)
                     for sheet, picture in zip(sheets, compressed.pictures, strict=True):
                         await asyncio.to_thread(_keep, sheet, picture)
             except (DecoderCrashed, DecodeOutOfMemory):
@@ -128,20 +133,27 @@ class Compressor:
             finally:
                 self._idle.append(child)
 
-    def _read(self, answer: bytes, paths: Sequence[Path]) -> Compressed:
-        """Believe nothing of an answer but its form; the files are ours."""
-        try:
-            said = json.loads(answer)
-            if "error" in said:
-                raise _error(said["error"], str(said["message"]), str(said["debug"]))
-            told = zip(said["pictures"], paths, strict=True)
-            pictures = tuple(_picture(picture, path) for picture, path in told)
-            result = Compressed(_count(said["width"]), _count(said["height"]), pictures)
-        except (ValueError, TypeError, LookupError, RecursionError) as error:
-            raise DecoderCrashed("The decoder process gave an answer that makes no sense.") from error
-        if [(picture.preset, picture.format) for picture in result.pictures] != self._wanted:
-            raise DecoderCrashed("The decoder process made other renditions than it was asked for.")
-        return result
+
+def _read(answer: bytes, wanted: Sequence[tuple[str, str]], folder: Path) -> Compressed:
+    """Believe nothing of an answer but its form; the files are ours."""
+    try:
+        said = json.loads(answer)
+        if "error" in said:
+            raise _error(said["error"], str(said["message"]), str(said["debug"]))
+        told = zip(said["pictures"], wanted, strict=True)
+        pictures = tuple(_picture(picture, folder / f"{name}.{format_}") for picture, (name, format_) in told)
+        size = _count(said["width"]), _count(said["height"])
+        result = Compressed(*size, pictures, _facts(said.get("facts")))
+    except (ValueError, TypeError, LookupError, RecursionError, OverflowError) as error:
+        raise DecoderCrashed("The decoder process gave an answer that makes no sense.") from error
+    if not all(_is_wanted(*both) for both in zip(pictures, wanted, strict=True)):
+        raise DecoderCrashed("The decoder process made other renditions than it was asked for.")
+    return result
+
+
+def _is_wanted(picture: Picture, wanted: tuple[str, str]) -> bool:
+    name, format_ = wanted
+    return picture.preset == name and picture.format in (format_, STAND_INS.get(format_))
 
 
 @contextmanager
@@ -201,10 +213,46 @@ def _error(code: str, message: str, debug: str) -> ImageError:
 
 def _picture(said: dict[str, Any], path: Path) -> Picture:
     width, height, size = (_count(said[name]) for name in ("width", "height", "bytes"))
-    return Picture(str(said["preset"]), str(said["format"]), width, height, size, path)
+    quality, score = said.get("quality"), said.get("score")
+    return Picture(
+        str(said["preset"]),
+        str(said["format"]),
+        width,
+        height,
+        size,
+        path,
+        None if quality is None else _count(quality, most=100),
+        None if score is None else _number(score, LEAST_SCORE, BEST_SCORE),
+    )
 
 
-def _count(value: object) -> int:
-    if type(value) is not int or not 1 <= value <= LARGEST_COUNT:
+def _facts(said: dict[str, Any] | None) -> Facts | None:
+    if said is None:
+        return None
+    if type(said["has_transparency"]) is not bool:
+        raise ValueError("has_transparency is not true or false")
+    return Facts(
+        _text(said["colour"], COLOUR),
+        _text(said["placeholder"], PLACEHOLDER),
+        said["has_transparency"],
+        _number(said["whiteness"], 0, 1),
+        _number(said["sharpness"], 0, 1),
+    )
+
+
+def _count(value: object, *, most: int = LARGEST_COUNT) -> int:
+    if type(value) is not int or not 1 <= value <= most:
         raise ValueError(f"{value!r} is not a count")
+    return value
+
+
+def _number(value: object, least: float, most: float) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most:
+        return float(value)
+    raise ValueError(f"{value!r} is not a number from {least} to {most}")
+
+
+def _text(value: str, form: re.Pattern[str]) -> str:
+    if not form.fullmatch(value):
+        raise ValueError(f"{value!r} is not what it should be")
     return value

@@ -101,8 +101,9 @@ def _written(rendering: Rendering, outputs: Sequence[int]) -> dict[str, Any]:
     for one, output in zip(rendering.encoded, outputs, strict=True):
         _write(output, one.data)
         told = {"preset": one.preset, "format": one.format, "width": one.width, "height": one.height}
-        pictures.append({**told, "bytes": len(one.data)})
-    return {"width": rendering.width, "height": rendering.height, "pictures": pictures}
+        pictures.append({**told, "bytes": len(one.data), "quality": one.quality, "score": one.score})
+    facts = asdict(rendering.facts) if rendering.facts else None
+    return {"width": rendering.width, "height": rendering.height, "pictures": pictures, "facts": facts}
 
 
 def _write(descriptor: int, data: bytes) -> None:

@@ -7,14 +7,14 @@ Locks are taken in one order, the product and then its images by their ids, so t
 wait for each other.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Final
 from uuid import UUID
 
 from packshot.database import Database, Row
 from packshot.errors import Conflict, NotFound, StaleClaim
 from packshot.lifecycle import GiveUp, Release, Retry
-from packshot.models import Claim, Rendered, Rendition, Source
+from packshot.models import Claim, Facts, Rendered, Rendition, Source
 
 DETAILS: Final = """
     SELECT i.*, coalesce((
@@ -41,42 +41,49 @@ NOTE_SOURCE: Final = """
      WHERE image_id = $1 AND attempt = $2 AND state = 'processing'
     RETURNING image_id"""
 
-TWIN: Final = """
-    SELECT i.source_width AS width, i.source_height AS height, (
-        SELECT json_agg(json_build_object('recipe', recipe, 'preset', preset, 'format', format, 'key', key,
-                                          'width', width, 'height', height, 'bytes', bytes)
-                        ORDER BY array_position($2, key))
-          FROM renditions WHERE key = ANY($2)) AS renditions
+# Of which there may be others than those that are wanted today.
+RENDITIONS_OF_SOURCE: Final = """
+    SELECT coalesce(json_agg(json_build_object(
+               'recipe', recipe, 'preset', preset, 'format', format, 'key', key, 'width', width,
+               'height', height, 'bytes', bytes, 'quality', quality, 'score', score) ORDER BY key), '[]')
+      FROM renditions WHERE source_sha256 = i.source_sha256"""
+
+RECORD: Final = """
+    r(recipe text, preset text, format text, key text, width int, height int, bytes bigint,
+      quality smallint, score real)"""
+
+TWIN: Final = f"""
+    SELECT i.source_width AS width, i.source_height AS height, i.facts, ({RENDITIONS_OF_SOURCE}) AS renditions
       FROM images i
      WHERE i.source_sha256 = $1 AND i.source_width IS NOT NULL
-       AND cardinality($2) = (SELECT count(*) FROM renditions WHERE key = ANY($2))
-     LIMIT 1"""
+     ORDER BY i.facts = '{{}}'
+     LIMIT 1"""  # noqa: S608 - put together from constants
 
 # The product is locked first: the count is always true, and makes that lock come before the image's.
 # `position` is read from the newest version of the image's row, which an edit of the product may
 # have moved while we worked.
-FINISH: Final = """
+FINISH: Final = f"""
     WITH product AS MATERIALIZED (
         SELECT product_id FROM products WHERE product_id = $3 FOR NO KEY UPDATE
     ), finished AS (
         UPDATE images
-           SET state = 'ready', source_width = $4, source_height = $5, rendition_keys = $6, timings = $7,
-               error_code = NULL, error_message = NULL, worker_id = NULL, lease_until = NULL,
-               updated_at = now()
+           SET state = 'ready', source_width = $4, source_height = $5, rendition_keys = $6,
+               timings = $7, facts = $10, error_code = NULL, error_message = NULL,
+               worker_id = NULL, lease_until = NULL, updated_at = now()
          WHERE image_id = $1 AND attempt = $2 AND state = 'processing'
            AND (SELECT count(*) FROM product) >= 0
         RETURNING image_id, product_id, position, source_sha256
     ), stored AS (
-        INSERT INTO renditions (source_sha256, recipe, preset, format, key, width, height, bytes)
-        SELECT source_sha256, r.* FROM finished, jsonb_to_recordset($8) AS
-               r(recipe text, preset text, format text, key text, width int, height int, bytes bigint)
+        INSERT INTO renditions
+               (source_sha256, recipe, preset, format, key, width, height, bytes, quality, score)
+        SELECT source_sha256, r.* FROM finished, jsonb_to_recordset($8) AS {RECORD}
             ON CONFLICT DO NOTHING
     ), written AS (
         UPDATE products p
            SET compressed_product_images[finished.position + 1] = $9, updated_at = now()
           FROM finished WHERE p.product_id = finished.product_id
     )
-    SELECT image_id FROM finished"""
+    SELECT image_id FROM finished"""  # noqa: S608 - put together from constants
 
 GIVE_BACK: Final = """
     UPDATE images
@@ -155,8 +162,8 @@ class Images:
         row = await self._database.fetch_row(CLAIM, image_id, self._worker_id, self._lease_seconds)
         return Claim(**row) if row else None
 
-    async def note_source(self, claim: Claim, source: Source, keys: Sequence[str]) -> Rendered | None:
-        """Record what was downloaded; return the renditions under `keys` if a twin has made them all.
+    async def note_source(self, claim: Claim, source: Source) -> Rendered | None:
+        """Record what was downloaded; return what there is of it, if it has been decoded for a twin.
 
         From here on nobody removes files of this source: `Collector` takes the same lock.
         """
@@ -168,10 +175,8 @@ class Images:
                 NOTE_SOURCE, *fence(claim), source.sha256, source.bytes, source.format, self._lease_seconds
             )
             _must_be_ours(noted, claim)
-            twin = await connection.fetch_row(TWIN, source.sha256, keys)
-        if twin is None:
-            return None
-        return Rendered(twin["width"], twin["height"], tuple(Rendition(**r) for r in twin["renditions"]))
+            twin = await connection.fetch_row(TWIN, source.sha256)
+        return made_of(twin) if twin else None
 
     async def finish(
         self, claim: Claim, rendered: Rendered, location: str, timings: Mapping[str, float]
@@ -187,6 +192,7 @@ class Images:
             timings,
             rendered.renditions,
             location,
+            rendered.facts or {},
         )
         _must_be_ours(row, claim)
 
@@ -240,6 +246,13 @@ class Images:
             GIVE_BACK, *fence(claim), delay_seconds, extra_attempts, code, message
         )
         _must_be_ours(row, claim)
+
+
+def made_of(row: Row) -> Rendered:
+    """Read what was made of a source."""
+    facts = Facts(**row["facts"]) if row["facts"] else None
+    made = tuple(Rendition(**one) for one in row["renditions"])
+    return Rendered(row["width"], row["height"], made, facts)
 
 
 def fence(claim: Claim) -> tuple[int, int]:

@@ -11,19 +11,20 @@ and the one for a twin.
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic, perf_counter
-from typing import Final, Protocol
+from typing import Final
 
 from packshot.collector import Collector
 from packshot.errors import ImageError, PackshotError, ServiceUnavailable, SourceBusy, StaleClaim
 from packshot.images import Images
 from packshot.lifecycle import LONGEST_RELEASE_SECONDS, GiveUp, Release, Retry, RetryPolicy, judge
-from packshot.models import Claim, Compressed, Encoding, Picture, Preset, Rendered, Rendition, Source
+from packshot.making import Compress, chosen, keep, missing
+from packshot.models import Claim, Preset, Rendered, Source
 from packshot.politeness import Download
-from packshot.presets import CONTENT_TYPES, recipe, store_key
 from packshot.pulse import Pulse
 from packshot.stores import Store
 from packshot.workers import Desk
@@ -32,13 +33,6 @@ log = logging.getLogger(__name__)
 
 FIRST_PAUSE_SECONDS: Final = 1
 VERDICTS: Final = {Retry: "tried again", Release: "given back, no attempt used", GiveUp: "given up"}
-
-
-class Compress(Protocol):
-    """Turns a file into renditions in a folder; raises ImageError."""
-
-    def __call__(self, source: Path, folder: Path, /) -> Awaitable[Compressed]:
-        """Return the renditions, in the order of the presets."""
 
 
 class Pipeline:
@@ -64,7 +58,7 @@ class Pipeline:
         self._compress = compress
         self._store = store
         self._collector = collector
-        self._wanted = [(preset, encoding) for preset in presets for encoding in preset.encodings]
+        self._presets = presets
         self._policy = policy
         self._pause = Pause()
         self._families: defaultdict[str, Family] = defaultdict(Family)
@@ -87,13 +81,13 @@ class Pipeline:
     async def _render(self, claim: Claim, folder: Path) -> None:
         watch = Stopwatch()
         source = await self._fetch(claim.source_url, folder / "source", watch)
-        keys = [store_key(source.sha256, *wanted) for wanted in self._wanted]
+        keys: list[str] = []
         async with self._turn_among_twins(source) as family:
             try:
-                rendered = await self._images.note_source(claim, source, keys)
-                if rendered is None:
-                    with family.one_try():
-                        rendered = await self._make(source, folder, watch)
+                twin = await self._images.note_source(claim, source)
+                with family.one_try():
+                    rendered = await self._complete(twin, source, folder, watch)
+                keys = [rendition.key for rendition in rendered.renditions]
                 await self._images.finish(claim, rendered, self._store.location(keys[0]), watch.milliseconds)
             except StaleClaim:
                 await self._collector.collect([source.sha256], keys)
@@ -123,29 +117,20 @@ class Pipeline:
             if not family.members:
                 del self._families[source.sha256]
 
-    async def _make(self, source: Source, folder: Path, watch: "Stopwatch") -> Rendered:
+    async def _complete(
+        self, twin: Rendered | None, source: Source, folder: Path, watch: "Stopwatch"
+    ) -> Rendered:
+        """Take what a twin has, and make the rest."""
+        had = twin.renditions if twin else ()
+        lacking = missing(self._presets, had)
+        if twin and not lacking:
+            return replace(twin, renditions=chosen(self._presets, had))
         with watch.step("compress"):
-            compressed = await self._compress(folder / "source", folder)
-        with watch.step("store"):
-            kept = zip(self._wanted, compressed.pictures, strict=True)  # at once: disks flush in company
-            with self._pause.after_trouble():
-                renditions = await asyncio.gather(
-                    *(self._keep(source, *wanted, picture) for wanted, picture in kept)
-                )
-        return Rendered(compressed.width, compressed.height, tuple(renditions))
-
-    async def _keep(self, source: Source, preset: Preset, encoding: Encoding, picture: Picture) -> Rendition:
-        key = store_key(source.sha256, preset, encoding)
-        await self._store.put(key, picture.path, CONTENT_TYPES[encoding.format])
-        return Rendition(
-            recipe=recipe(preset, encoding),
-            preset=preset.name,
-            format=encoding.format,
-            key=key,
-            width=picture.width,
-            height=picture.height,
-            bytes=picture.bytes,
-        )
+            compressed = await self._compress(folder / "source", folder, lacking)
+        with watch.step("store"), self._pause.after_trouble():
+            made = await keep(self._store, source.sha256, lacking, compressed)
+        renditions = chosen(self._presets, [*had, *made])
+        return Rendered(compressed.width, compressed.height, renditions, compressed.facts)
 
     def _excused(self, error: PackshotError, started: float) -> PackshotError:
         """Take what timed out while we stood still upon ourselves."""

@@ -84,10 +84,9 @@ def recipe(preset: Preset, encoding: Encoding) -> str:
     return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:16]
 
 
-def store_key(source_sha256: str, preset: Preset, encoding: Encoding) -> str:
+def store_key(source_sha256: str, preset_name: str, recipe: str, format_: str) -> str:
     """Return the rendition's name in the store: `3f/3f9a…/large-<recipe>.avif`."""
-    suffix = FORMATS[encoding.format].suffix
-    return f"{source_sha256[:2]}/{source_sha256}/{preset.name}-{recipe(preset, encoding)}.{suffix}"
+    return f"{source_sha256[:2]}/{source_sha256}/{preset_name}-{recipe}.{FORMATS[format_].suffix}"
 
 
 def _preset(name: str, table: dict[str, Any], tables: dict[str, dict[str, Any]]) -> Preset:

@@ -120,7 +120,7 @@ async def test_a_worker_that_comes_during_a_collection_waits_and_finds_nothing(
         await connection.execute("SELECT FROM renditions FOR UPDATE")
         collecting = asyncio.create_task(collector.collect([SHOE.sha256]))
         await eventually(lambda: somebody_waits(database))
-        noting = asyncio.create_task(images.note_source(claim, SHOE, KEYS))
+        noting = asyncio.create_task(images.note_source(claim, SHOE))
         await eventually(lambda: somebody_waits(database, 2))
 
     assert await noting is None
@@ -135,7 +135,7 @@ async def test_a_collection_that_comes_after_a_worker_waits_and_keeps_the_files(
 
     async with database.transaction() as connection:
         await connection.execute("SELECT FROM images WHERE image_id = $1 FOR UPDATE", claim.image_id)
-        noting = asyncio.create_task(images.note_source(claim, SHOE, KEYS))
+        noting = asyncio.create_task(images.note_source(claim, SHOE))
         await eventually(lambda: somebody_waits(database))
         await remove(database, image_id)
         collecting = asyncio.create_task(collector.collect([SHOE.sha256]))

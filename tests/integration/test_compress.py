@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
-from tests.children import MEGABYTE, children, compressor
+from tests.children import MEGABYTE, PRESETS, children, compressor
 from tests.pictures import encode, jpeg, photo, picture
 
 from packshot.compress import Compressor
@@ -59,6 +60,19 @@ async def test_a_file_becomes_renditions_in_the_order_of_the_presets(source: Pat
         ("large", "jpeg", 64, 43, True),
         ("thumb", "jpeg", 16, 11, True),
     ]
+
+
+async def test_only_those_renditions_are_made_that_are_asked_for(source: Path, tmp_path: Path) -> None:
+    large, thumb = PRESETS
+    async with compressor() as pool:
+        everything = (await pool.compress(source, tmp_path)).pictures
+        bytes_of_all = {(one.preset, one.format): one.path.read_bytes() for one in everything}
+        some = (
+            await pool.compress(source, tmp_path, [replace(large, encodings=large.encodings[1:]), thumb])
+        ).pictures
+
+    assert [(one.preset, one.format) for one in some] == [("large", "jpeg"), ("thumb", "jpeg")]
+    assert bytes_of_all[("large", "jpeg")] == some[0].path.read_bytes()
 
 
 async def test_two_children_make_the_same_bytes(source: Path, tmp_path: Path) -> None:

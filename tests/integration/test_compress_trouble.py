@@ -3,14 +3,16 @@
 import json
 import resource
 import sys
+from math import inf, nan
 from pathlib import Path
+from typing import Any, Final
 
 import pytest
 from tests.pictures import jpeg
 
 from packshot.compress import Compressor
 from packshot.errors import ConfigError, DecoderCrashed, ImageDamaged, PackshotError, ServiceUnavailable
-from packshot.models import Encoding, Preset
+from packshot.models import Encoding, Facts, Preset
 from packshot.settings import load_settings
 
 PRESETS = (
@@ -137,20 +139,62 @@ async def test_a_wall_that_is_missing_is_missed(
     assert warning.__dict__["missing"] == ["landlock"]
 
 
-GOOD = [
+GOOD: Final[list[dict[str, Any]]] = [
     {"preset": preset, "format": format_, "width": 1, "height": 1, "bytes": 1}
     for preset, format_ in (("large", "avif"), ("large", "jpeg"), ("thumb", "jpeg"))
 ]
 
 
+FACTS: Final[dict[str, Any]] = {
+    "colour": "#a0b0c0",
+    "placeholder": "3OcRJYB4d3h/iIeHeEh3eIhw+j2w",
+    "has_transparency": False,
+    "whiteness": 1,
+    "sharpness": 0.5,
+}
+
+
 async def test_an_answer_that_makes_sense_is_believed(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer = json.dumps({"width": 1, "height": 1, "pictures": GOOD})
+    best = {**GOOD[0], "quality": 62, "score": 80.5}
+    answer = json.dumps({"width": 1, "height": 1, "pictures": [best, *GOOD[1:]], "facts": FACTS})
     monkeypatch.setattr("packshot.child.COMMAND", answering(answer))
 
     async with compressor() as pool:
-        assert (await pool.compress(source, tmp_path)).width == 1
+        compressed = await pool.compress(source, tmp_path)
+
+    first, second, _ = compressed.pictures
+    assert (compressed.width, first.quality, first.score) == (1, 62, 80.5)
+    assert (second.quality, second.score) == (None, None)
+    assert compressed.facts == Facts(**FACTS)
+
+
+@pytest.mark.parametrize(("wanted", "stand_in"), [(0, "webp"), (1, "png"), (2, "png")])
+async def test_a_child_may_choose_the_format_that_stands_in_for_another(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: int, stand_in: str
+) -> None:
+    pictures = [one | ({"format": stand_in} if at == wanted else {}) for at, one in enumerate(GOOD)]
+    answer = json.dumps({"width": 1, "height": 1, "pictures": pictures})
+    monkeypatch.setattr("packshot.child.COMMAND", answering(answer))
+
+    async with compressor() as pool:
+        compressed = await pool.compress(source, tmp_path)
+
+    assert compressed.pictures[wanted].format == stand_in
+
+
+LIES: Final[list[dict[str, Any]]] = [
+    *({"quality": quality} for quality in (0, 101, 62.5, True, "62")),
+    *({"score": score} for score in (100.1, -10_001, inf, -inf, nan, True, "80")),
+    *({"format": format_} for format_ in ("png", "jpeg", "gif", None)),
+]
+LIES_OF_FACTS: Final[list[dict[str, Any]]] = [
+    *({"colour": colour} for colour in ("red", "#A0B0C0", "#a0b0c0\n", "#a0b0c0;", None)),
+    *({"placeholder": placeholder} for placeholder in ("", "<b>", "A" * 64, 7)),
+    *({"has_transparency": value} for value in (None, 0, "no")),
+    *({name: value} for name in ("whiteness", "sharpness") for value in (-0.1, 1.1, nan, False, None)),
+]
 
 
 @pytest.mark.parametrize(
@@ -170,6 +214,13 @@ async def test_an_answer_that_makes_sense_is_believed(
         json.dumps({"width": 1, "height": 1, "pictures": [{**GOOD[0], "bytes": 2}, *GOOD[1:]]}),
         json.dumps({"width": True, "height": 1, "pictures": GOOD}),
         json.dumps({"width": 1, "height": 1, "pictures": [{**GOOD[0], "preset": "../large"}, *GOOD[1:]]}),
+        *(json.dumps({"width": 1, "height": 1, "pictures": [GOOD[0] | lie, *GOOD[1:]]}) for lie in LIES),
+        *(
+            json.dumps({"width": 1, "height": 1, "pictures": GOOD, "facts": FACTS | lie})
+            for lie in LIES_OF_FACTS
+        ),
+        json.dumps({"width": 1, "height": 1, "pictures": GOOD, "facts": [FACTS]}),
+        json.dumps({"width": 1, "height": 1, "pictures": GOOD, "facts": {"colour": "#a0b0c0"}}),
     ],
 )
 async def test_nonsense_from_a_child_is_not_believed(

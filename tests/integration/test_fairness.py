@@ -1,7 +1,7 @@
 """What hangs keeps nobody else waiting: a consumer and a pipeline with a few slots, and many bad sources."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from packshot.brokers.memory import MemoryBroker
 from packshot.consumer import Consumer
 from packshot.errors import ImageDamaged
 from packshot.images import Images
-from packshot.models import Compressed, Hint, Source
+from packshot.models import Compressed, Hint, Preset, Source
 from packshot.pipeline import Pipeline
 from packshot.workers import Desk
 
@@ -105,9 +105,9 @@ async def test_twins_that_wait_for_one_another_keep_nobody_else_waiting(
 ) -> None:
     slow = Kitchen()
 
-    async def compress(source: Path, folder: Path) -> Compressed:
+    async def compress(source: Path, folder: Path, presets: Sequence[Preset]) -> Compressed:
         is_slow = source.read_bytes() == b"twin"
-        return await (slow if is_slow else kitchen.compress)(source, folder)
+        return await (slow if is_slow else kitchen.compress)(source, folder, presets)
 
     twins = [f"https://{number}.example/twin" for number in range(10)]
     async with consuming(images, desk, make_pipeline(compress=compress), *twins, *GOOD) as (ids, _):
@@ -125,8 +125,8 @@ async def test_twins_of_a_picture_that_fails_fail_without_another_look_at_it(
 ) -> None:
     damaged = Kitchen()
 
-    async def compress(source: Path, folder: Path) -> Compressed:
-        await damaged(source, folder)
+    async def compress(source: Path, folder: Path, presets: Sequence[Preset]) -> Compressed:
+        await damaged(source, folder, presets)
         raise ImageDamaged("Only its upper half is there.")
 
     twins = [f"https://{number}.example/twin" for number in range(10)]
@@ -150,8 +150,8 @@ async def test_a_picture_that_failed_is_looked_at_again_when_it_comes_again(
     damaged = Kitchen()
     damaged.may_go_on.set()
 
-    async def compress(source: Path, folder: Path) -> Compressed:
-        await damaged(source, folder)
+    async def compress(source: Path, folder: Path, presets: Sequence[Preset]) -> Compressed:
+        await damaged(source, folder, presets)
         raise ImageDamaged("Only its upper half is there.")
 
     pipeline = make_pipeline(compress=compress)

@@ -101,7 +101,7 @@ async def test_files_that_a_worker_is_making_stay_however_old_they_look(
     database: Database, images: Images, store: Store, tmp_path: Path
 ) -> None:
     source = a_source(b"lost")
-    await images.note_source(await claimed(images, await an_image(images)), source, keys_of(source))
+    await images.note_source(await claimed(images, await an_image(images)), source)
     await put(store, tmp_path, LOST)
 
     found = await collect(database, store)
@@ -138,7 +138,7 @@ async def test_a_worker_that_comes_during_a_collection_waits_until_its_files_are
     collecting = asyncio.create_task(collect(database, slow))
     await slow.is_asked.wait()
 
-    noting = asyncio.create_task(images.note_source(claim, a_source(b"lost"), [lost]))
+    noting = asyncio.create_task(images.note_source(claim, a_source(b"lost")))
     await eventually(lambda: somebody_waits(database))
     slow.may_go_on.set()
 

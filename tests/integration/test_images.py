@@ -31,7 +31,7 @@ Move = Callable[[Images, Claim], Awaitable[object]]
 
 
 async def note_source(images: Images, claim: Claim) -> None:
-    await images.note_source(claim, a_source(), keys_of(a_source()))
+    await images.note_source(claim, a_source())
 
 
 async def finish_at_once(images: Images, claim: Claim) -> None:

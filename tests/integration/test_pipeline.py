@@ -82,7 +82,7 @@ async def test_each_kind_of_failure_has_its_own_end(
 
 
 async def test_the_decoder_can_fail_an_image_too(make_pipeline: MakePipeline, images: Images) -> None:
-    async def fail(_: Path, __: Path) -> Compressed:
+    async def fail(_: Path, __: Path, ___: object) -> Compressed:
         raise ImageDamaged("Only its upper half is there.")
 
     claim = await claimed(images, await an_image(images))

@@ -189,7 +189,7 @@ async def test_a_result_for_a_url_that_was_removed_is_discarded(
 ) -> None:
     product_id = await submitted(products, user_id, "a", "b")
     claim = await claimed(images, (await image_ids(products, product_id))[0])
-    await images.note_source(claim, a_source(), [])
+    await images.note_source(claim, a_source())
 
     await products.change(product_id, {"product_images": ["b", "b"]})
 

@@ -185,9 +185,9 @@ def test_the_recipe_is_the_same_tomorrow() -> None:
 
 
 def test_a_key_is_made_of_content_and_preset_and_nothing_else() -> None:
-    key = store_key(SOURCE, LARGE, LARGE.encodings[1])
+    key = store_key(SOURCE, "large", "28e812f3d1e3693a", "jpeg")
 
-    assert key == f"3f/{SOURCE}/large-{recipe(LARGE, LARGE.encodings[1])}.jpg"
+    assert key == f"3f/{SOURCE}/large-28e812f3d1e3693a.jpg"
     assert re.fullmatch(r"[0-9a-f/]+[-a-z0-9_.]*", key)
 
 
