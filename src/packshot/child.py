@@ -32,6 +32,7 @@ ENVIRONMENT: Final = {  # all that a child is told: no secrets
     "PYTHONPATH": str(Path(__file__).parents[1]),
     "VIPS_BLOCK_UNTRUSTED": "1",
     "VIPS_CONCURRENCY": "1",
+    "OPENBLAS_NUM_THREADS": "1",  # numpy's; walls stand around a single thread only
     "VIPS_DISC_THRESHOLD": "1000g",  # large pictures stay in memory: a child can open no temporary file
     # glibc: keep memory from picture to picture (an eighth of all time is saved); the child trims when idle
     "MALLOC_ARENA_MAX": "1",
