@@ -34,6 +34,7 @@ LAYERS: Final = (
         "settings",
         "slots",
         "telemetry",
+        "thumbhash",
     },  # decisions
     {"wholeness"},
     {
@@ -41,6 +42,7 @@ LAYERS: Final = (
         "child",
         "cluster",
         "connections",
+        "facts",
         "loading",
         "resize",
         "sandbox",
@@ -81,7 +83,7 @@ OWNERS: Final = {
     "orjson": {"database", "terminal"},  # jsonb columns; `--json`
     "pydantic": {"settings", "web", "commands"},  # commands reads files by the API's shapes
     "pydantic_settings": {"settings"},
-    "pyvips": {"loading", "render", "resize", "sketch"},  # all live in the child process only
+    "pyvips": {"facts", "loading", "render", "resize", "sketch"},  # all live in the child process only
     "redis": {"cache"},
     "rich": {"terminal"},
     "starlette": {"web"},
@@ -101,6 +103,7 @@ PURE: Final = {
     "lifecycle",
     "lzw",
     "models",
+    "thumbhash",
     "wholeness",
 }
 ACTING: Final = {"asyncio", "logging", "os", "shutil", "socket", "subprocess", "threading", "time"}
@@ -108,6 +111,7 @@ ACTING: Final = {"asyncio", "logging", "os", "shutil", "socket", "subprocess", "
 # A child process must start quickly and stay small: nothing in it imports pydantic or asyncio.
 CHILD: Final = {
     "errors",
+    "facts",
     "formats",
     "loading",
     "lzw",
@@ -116,6 +120,7 @@ CHILD: Final = {
     "resize",
     "sandbox",
     "sketch",
+    "thumbhash",
     "wholeness",
 }
 

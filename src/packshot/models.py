@@ -78,7 +78,7 @@ class Facts:
 
     `colour` is the one that most of it has, as `#rrggbb`; `placeholder` a ThumbHash, in base64;
     `whiteness` how white its edges are, 0 to 1, which is what marketplaces ask of a background;
-    `sharpness` 0 to 1, where pictures that are blurred or were enlarged stay below 0.1.
+    `sharpness` 0 to 1: photos have 0.15 to 0.6, and a third of that once blurred by a pixel, or enlarged.
     """
 
     colour: str
