@@ -107,6 +107,8 @@ def _problems(tables: dict[str, Any]) -> Iterator[str]:
     for name, table in tables.items():
         if not NAME.fullmatch(name):
             yield f"[{name}]: a name is a small letter, then up to 30 small letters, digits or underscores"
+        if name == "markup":
+            yield "[markup]: at this name the API shows an image's HTML; call it something else"
         if isinstance(table, dict):
             yield from (f"[{name}] {problem}" for problem in _preset_problems(table))
         else:

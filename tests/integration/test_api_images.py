@@ -1,14 +1,16 @@
 """Single images over HTTP: submitting, reading, retrying. The pictures have a file of their own."""
 
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 import pytest
 from httpx import AsyncClient
-from tests.rows import claimed, finish
+from tests.rows import a_source, claimed, finish, renditions_of
 from tests.shop import URL, create, problem_in, read, wrong_fields
 
 from packshot.app import App
 from packshot.lifecycle import GiveUp, Retry
+from packshot.models import Facts
 
 
 async def test_an_image_is_accepted_and_can_be_read_where_the_answer_says(api: AsyncClient) -> None:
@@ -107,13 +109,41 @@ async def test_a_ready_image_shows_its_source_and_its_renditions(api: AsyncClien
         "format": "png",
         "width": 1600,
         "height": 1200,
+        "facts": None,
     }
     assert [rendition["url"] for rendition in image["renditions"]] == [
-        f"{url}/large.avif",
-        f"{url}/large.jpg",
+        f"{url}/large.avif?v=01234567",
+        f"{url}/large.jpg?v=01234567",
     ]
     assert image["timings"] == {"download": 1.5}
     assert (await read(api, "/products/1"))["compressed_product_images"] == [location]
+
+
+async def test_a_ready_image_shows_its_facts_and_how_good_its_renditions_are(
+    api: AsyncClient, app: App
+) -> None:
+    image = (await api.post("/process-image", json={"image_url": URL})).json()
+    facts = Facts("#e1dcd4", "MggKDYKUd4efh4dld1iIi2lgmAeW", True, 0.8, 0.5)
+    claim, source = await claimed(app.images, image["id"]), a_source()
+    await app.images.note_source(claim, source)
+    rendered = replace(renditions_of(source), facts=facts)
+    best = [replace(one, quality=71, score=90.5) for one in rendered.renditions[:1]]
+    await app.images.finish(claim, replace(rendered, renditions=(*best, *rendered.renditions[1:])), "/a", {})
+
+    shown = await read(api, image["url"])
+
+    assert shown["source"]["facts"] == asdict(facts)
+    assert [(one["quality"], one["score"]) for one in shown["renditions"]] == [(71, 90.5), (None, None)]
+
+
+async def test_facts_of_what_was_there_before_are_not_shown_for_a_source_that_is_not_decoded_yet(
+    api: AsyncClient, app: App
+) -> None:
+    image = (await api.post("/process-image", json={"image_url": URL})).json()
+    await app.images.note_source(await claimed(app.images, image["id"]), a_source())
+    await app.database.execute("UPDATE images SET facts = $1", asdict(Facts("#e1dcd4", "", False, 1, 1)))
+
+    assert (await read(api, image["url"]))["source"]["facts"] is None
 
 
 async def test_an_image_that_will_be_tried_again_says_why_and_when(api: AsyncClient, app: App) -> None:

@@ -79,12 +79,34 @@ async def test_an_image_that_is_not_ready_has_no_picture_yet(api: AsyncClient, a
     assert problem["detail"] == f"Image {image_id} is pending and has no rendition 'large'."
 
 
-async def test_a_picture_may_be_kept_for_ever_and_is_nothing_but_a_picture(
-    api: AsyncClient, url: str
+@pytest.mark.parametrize("name", ["large.avif", "large.jpg", "large"])
+async def test_a_picture_whose_url_names_its_recipe_may_be_kept_for_ever(
+    api: AsyncClient, url: str, name: str
 ) -> None:
+    answer = await api.get(f"{url}/{name}?v=01234567")
+
+    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+
+
+@pytest.mark.parametrize("version", ["", "?v=", "?v=76543210", "?v=0", "?v=0123456789abcdef", "?V=01234567"])
+async def test_a_picture_whose_url_names_no_recipe_or_an_old_one_is_seen_anew_after_minutes(
+    api: AsyncClient, url: str, version: str
+) -> None:
+    answer = await api.get(f"{url}/large.avif{version}")
+
+    assert answer.content == AVIF
+    assert answer.headers["cache-control"] == "public, max-age=300"
+    assert answer.headers["etag"]
+
+
+async def test_the_urls_that_the_api_names_may_be_kept_for_ever(api: AsyncClient, url: str) -> None:
+    for rendition in (await api.get(url)).json()["renditions"]:
+        assert "immutable" in (await api.get(rendition["url"])).headers["cache-control"]
+
+
+async def test_a_picture_is_nothing_but_a_picture(api: AsyncClient, url: str) -> None:
     headers = (await api.get(f"{url}/large")).headers
 
-    assert headers["cache-control"] == "public, max-age=31536000, immutable"
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["content-security-policy"] == "default-src 'none'; sandbox"
 

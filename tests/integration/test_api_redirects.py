@@ -90,3 +90,20 @@ async def test_with_a_public_address_pictures_are_got_from_there(api: httpx.Asyn
 
     assert answer.status_code == 307
     assert answer.headers["location"] == f"{CDN}/{keys_of(a_source())[1]}"
+
+
+@pytest.mark.parametrize("app", ["s3 cdn"], indirect=True)
+async def test_with_a_public_address_a_page_names_it_without_a_detour(
+    api: httpx.AsyncClient, url: str
+) -> None:
+    html = (await api.get(f"{url.removesuffix('large')}markup")).text
+
+    for key in keys_of(a_source()):
+        assert f'srcset="{CDN}/{key} 800w"' in html
+
+
+async def test_without_one_a_page_names_us_as_signed_addresses_end(api: httpx.AsyncClient, url: str) -> None:
+    html = (await api.get(f"{url.removesuffix('large')}markup")).text
+
+    assert f'src="http://packshot.example{url}.jpg?v=01234567"' in html
+    assert "X-Amz" not in html

@@ -41,6 +41,7 @@ async def test_every_route_is_documented(document: dict[str, Any]) -> None:
         "POST /process-image",
         "GET /images/{image_id}",
         "POST /images/{image_id}/retry",
+        "GET /images/{image_id}/markup",
         "GET /images/{image_id}/{preset}",
         "POST /users",
         "GET /users/{user_id}",

@@ -54,6 +54,13 @@ def test_what_is_not_said_has_a_default(file: Path) -> None:
     )
 
 
+def test_no_preset_is_called_as_the_html_of_an_image_is(file: Path) -> None:
+    file.write_text("[markup]\npixels = 100\njpeg = {}\n")
+
+    with pytest.raises(ConfigError, match=r"\[markup\]: at this name the API shows an image's HTML"):
+        load_presets(file)
+
+
 def test_the_limits_themselves_are_allowed(file: Path) -> None:
     file.write_text(
         f"[a{'9' * 30}]\npixels = 1\navif = {{ quality = 1, effort = 0 }}\n"

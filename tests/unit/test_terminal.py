@@ -20,7 +20,7 @@ from packshot.terminal import (
 from packshot.web.views import ErrorView, ImageView, ProductView, RenditionView, SourceView, UserView
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-SOURCE = SourceView(sha256="0" * 64, bytes=4_200_000, format="jpeg", width=4000, height=3000)
+SOURCE = SourceView(sha256="0" * 64, bytes=4_200_000, format="jpeg", width=4000, height=3000, facts=None)
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +50,15 @@ def an_image(**facts: Any) -> ImageView:  # noqa: ANN401 - pydantic checks each 
 
 def a_rendition(size: int, format_: str = "avif") -> RenditionView:
     return RenditionView(
-        preset="large", format=format_, width=1600, height=1200, bytes=size, path="/a", url="/images/1/a"
+        preset="large",
+        format=format_,
+        width=1600,
+        height=1200,
+        bytes=size,
+        quality=70,
+        score=None,
+        path="/a",
+        url="/images/1/a",
     )
 
 

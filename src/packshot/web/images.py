@@ -1,20 +1,21 @@
 """The routes of images and the pictures themselves."""
 
-import re
-from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Header, HTTPException, Path, Request, Response
-from fastapi.responses import RedirectResponse
+from fastapi import APIRouter, Header, HTTPException, Path, Query, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
 
+from packshot.database import Row
 from packshot.errors import NotFound
 from packshot.presets import CONTENT_TYPES
 from packshot.web.backend import Backend, InBackend
 from packshot.web.bodies import LARGEST_BIGINT, NewImage
+from packshot.web.choice import Rendition, choose, path_of, version_of
 from packshot.web.guards import JsonRoute
+from packshot.web.markup import alike, markup
 from packshot.web.problems import BODY_REFUSALS, refusals
 from packshot.web.ranges import read_range
-from packshot.web.views import LOCATION, SUFFIXES, ImageView, view_image
+from packshot.web.views import LOCATION, ImageView, view_image
 
 router = APIRouter(tags=["images"], route_class=JsonRoute)
 
@@ -22,10 +23,12 @@ ImageId = Annotated[int, Path(ge=1, le=LARGEST_BIGINT)]
 PresetName = Annotated[str, Path(description="`large`, or `large.avif` and `large.jpg` for one format.")]
 
 PICTURE_HEADERS: Final = {
-    "Cache-Control": "public, max-age=31536000, immutable",
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
 }
+FOR_EVER: Final = {"Cache-Control": "public, max-age=31536000, immutable"}
+# A name alone means another file once the picture is made anew. Then a page shows the old one for minutes.
+FOR_MINUTES: Final = {"Cache-Control": "public, max-age=300"}
 # No ETag, because a 304 would prolong the redirect itself. Shorter than the life of a signed address, which
 # ends with the keys that signed it: those of an instance's role may have five minutes left.
 REDIRECT_HEADERS: Final = {"Cache-Control": "public, max-age=240"}
@@ -39,8 +42,11 @@ PICTURE_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     307: {"description": "The picture is in a store elsewhere, at `Location`."},
     **refusals(404, 416, 422),
 }
-MOST_COMPATIBLE_FIRST: Final = ("jpeg", "png", "webp", "avif")
-UNWANTED: Final = re.compile(r"q=0(\.0*)?")
+MARKUP_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"description": "A `<picture>`.", "content": {"text/html": {"schema": {"type": "string"}}}},
+    **refusals(404, 422),
+}
+MOST_CHARACTERS: Final = 1_000  # of an attribute
 
 
 @router.post("/process-image", status_code=202, responses={202: LOCATION, **BODY_REFUSALS, **refusals(404)})
@@ -63,6 +69,47 @@ async def retry_image(image_id: ImageId, backend: InBackend) -> ImageView:
     return view_image(await backend.producer.retry(image_id), backend.store)
 
 
+# Before the pictures: no preset may be called so.
+@router.head("/images/{image_id}/markup", include_in_schema=False)
+@router.get("/images/{image_id}/markup", response_class=Response, responses=MARKUP_RESPONSES)
+async def read_markup(
+    image_id: ImageId,
+    backend: InBackend,
+    request: Request,
+    sizes: Annotated[
+        str, Query(max_length=MOST_CHARACTERS, description="How wide the page shows it.")
+    ] = "100vw",
+    alt: Annotated[
+        str | None, Query(max_length=MOST_CHARACTERS, description="What it shows; else the product's name.")
+    ] = None,
+) -> HTMLResponse:
+    """Write a `<picture>` to paste into a page: all sizes of the same shape, in all formats."""
+    row = await backend.images.get(image_id)
+    if not row["renditions"]:
+        raise NotFound(f"Image {image_id} is {row['state']} and has no renditions to show.")
+    base = str(request.base_url).rstrip("/")
+
+    def url_of(one: Rendition) -> str:
+        return f"{backend.public_url}/{one['key']}" if backend.public_url else base + path_of(image_id, one)
+
+    html = markup(
+        alike(row["renditions"], row["source_format"]),
+        url_of,
+        sizes,
+        alt=await _name_of(row, backend) if alt is None else alt,
+        loading="lazy",
+        decoding="async",
+        **({"style": f"background-color:{row['facts']['colour']}"} if row["facts"] else {}),
+    )
+    return HTMLResponse(html, headers={"Cache-Control": "no-cache"})
+
+
+async def _name_of(row: Row, backend: Backend) -> str:
+    if row["product_id"] is None:
+        return ""
+    return str((await backend.products.get(row["product_id"]))["product_name"])
+
+
 @router.head("/images/{image_id}/{preset}", include_in_schema=False)
 @router.get("/images/{image_id}/{preset}", response_class=Response, responses=PICTURE_RESPONSES)
 async def read_picture(
@@ -70,15 +117,20 @@ async def read_picture(
     preset: PresetName,
     backend: InBackend,
     request: Request,
-    accept: Annotated[str, Header(include_in_schema=False)] = "",
+    v: Annotated[
+        str, Query(description="Eight digits of the recipe, as in `url`: then it may be kept.")
+    ] = "",
     if_none_match: Annotated[str, Header()] = "",
 ) -> Response:
     """Serve a picture: `large` in the best format that `Accept` names, `large.avif` in this one."""
     row = await backend.images.get(image_id)
-    rendition = _choose(row, preset, accept)
+    rendition = choose(row["renditions"], preset, request.headers.get("accept", ""), v)
+    if rendition is None:
+        raise NotFound(f"Image {image_id} is {row['state']} and has no rendition {preset!r}.")
     etag = f'"{rendition["key"].rsplit("/", 1)[-1]}-{row["source_sha256"][:16]}"'
     vary = {} if "." in preset else {"Vary": "Accept"}
-    headers = {**PICTURE_HEADERS, "ETag": etag, **vary}
+    life = FOR_EVER if v == version_of(rendition) else FOR_MINUTES
+    headers = {**PICTURE_HEADERS, **life, "ETag": etag, **vary}
     if etag in if_none_match or if_none_match == "*":
         return Response(status_code=304, headers=headers)
     if url := await _url_elsewhere(rendition["key"], backend):
@@ -103,26 +155,3 @@ def _serve(data: bytes, headers: dict[str, str], wanted: str) -> Response:
         raise HTTPException(416, f"The picture has {len(data)} bytes, and none of those.", size)
     place = {"Content-Range": f"bytes {part[0]}-{part[-1]}/{len(data)}"}
     return Response(data[part.start : part.stop], 206, headers | place)
-
-
-def _choose(row: Any, name: str, accept: str) -> dict[str, Any]:  # noqa: ANN401 - a row
-    found = [r for r in row["renditions"] if name in (r["preset"], r["preset"] + SUFFIXES[r["format"]])]
-    if not found:
-        raise NotFound(f"Image {row['image_id']} is {row['state']} and has no rendition {name!r}.")
-    return _negotiate(found, accept)
-
-
-def _negotiate(renditions: Sequence[dict[str, Any]], accept: str) -> dict[str, Any]:
-    """Take the first format that is accepted by name; a wildcard promises only what all can show."""
-    wanted = _wishes(accept)
-    opinions = [(rendition, wanted.get(CONTENT_TYPES[rendition["format"]])) for rendition in renditions]
-    if by_name := [rendition for rendition, is_wanted in opinions if is_wanted]:
-        return by_name[0]
-    possible = [rendition for rendition, is_wanted in opinions if is_wanted is None] or renditions
-    return min(possible, key=lambda rendition: MOST_COMPATIBLE_FIRST.index(rendition["format"]))
-
-
-def _wishes(accept: str) -> dict[str, bool]:
-    """Read an Accept header: is this content type wanted? Our own order matters more than its weights."""
-    parts = (part.split(";") for part in accept.lower().replace(" ", "").split(","))
-    return {kind: not any(UNWANTED.fullmatch(word) for word in weight) for kind, *weight in parts}
