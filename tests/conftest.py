@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from uuid import uuid4
 
@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 from tests.folders import open_folder
 from tests.kitchen import PRESETS, MakePipeline, compress, download
+from tests.reprocessing_room import TODAY, MakeReprocessing
 
 from packshot.backlog import Backlog
 from packshot.collector import Collector
@@ -17,11 +18,14 @@ from packshot.database import Database
 from packshot.images import Images
 from packshot.lifecycle import RetryPolicy
 from packshot.making import Compress
+from packshot.models import Preset
+from packshot.outdated import OutdatedImages
 from packshot.pipeline import Pipeline
 from packshot.politeness import Download
 from packshot.postgres import embedded_postgres
 from packshot.products import Products
 from packshot.pulse import Pulse
+from packshot.reprocessing import Reprocessing
 from packshot.stores import Store, open_store
 from packshot.users import Users
 from packshot.workers import Desk, Workers
@@ -163,6 +167,37 @@ def make_pipeline(images: Images, desk: Desk, store: Store, collector: Collector
             collector=collector,
             presets=PRESETS,
             policy=RetryPolicy(base_seconds=10, max_seconds=1000),
+        )
+
+    return make
+
+
+@pytest.fixture
+def make_reprocessing(database: Database, desk: Desk, store: Store, collector: Collector) -> MakeReprocessing:
+    usual_store, usual_desk = store, desk
+
+    def make(  # noqa: PLR0913 - the rooms
+        download: Download = download,
+        compress: Compress = compress,
+        *,
+        presets: Sequence[Preset] = TODAY,
+        today: Sequence[Preset] = TODAY,
+        store: Store | None = None,
+        desk: Desk | None = None,
+        hands: int = 4,
+        share: float = 1,
+    ) -> Reprocessing:
+        return Reprocessing(
+            outdated=OutdatedImages(database),
+            desk=desk or usual_desk,
+            download=download,
+            compress=compress,
+            store=store or usual_store,
+            collector=collector,
+            presets=presets,
+            today=today,
+            hands=hands,
+            share=share,
         )
 
     return make

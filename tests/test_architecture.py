@@ -60,8 +60,16 @@ LAYERS: Final = (
         "stores",
     },  # the world outside
     {"backlog", "images", "politeness", "users", "workers"},  # rows, and manners
-    {"collector", "garbage", "making", "moving", "products"},  # rows and files that follow the images
-    {"consumer", "pipeline", "producer", "sweeper"},  # the story
+    {
+        "collector",
+        "comparison",
+        "garbage",
+        "making",
+        "moving",
+        "outdated",
+        "products",
+    },  # rows and files that follow the images
+    {"consumer", "pipeline", "producer", "reprocessing", "sweeper"},  # the story
     {"web"},  # the story told over HTTP
     {"app"},  # who puts it together
     {"daemon", "terminal"},  # who runs it, who shows it

@@ -4,6 +4,7 @@ The composition root: the one place that knows the concrete rooms, and in which 
 Everything opens in reading order and closes in reverse; the brokers, which end the work, close first of all.
 """
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -21,8 +22,10 @@ from packshot.compress import Compressor
 from packshot.consumer import Consumer
 from packshot.database import Database
 from packshot.download import Downloader
+from packshot.errors import ConfigError
 from packshot.images import Images
 from packshot.lifecycle import RetryPolicy
+from packshot.outdated import OutdatedImages
 from packshot.pipeline import Pipeline
 from packshot.politeness import VISIT_SECONDS, Manners
 from packshot.postgres import embedded_postgres
@@ -30,6 +33,7 @@ from packshot.presets import load_presets
 from packshot.producer import Producer
 from packshot.products import Products
 from packshot.pulse import Pulse
+from packshot.reprocessing import Reprocessing
 from packshot.settings import Settings, aws_environment
 from packshot.stores import Store, open_store
 from packshot.sweeper import Sweeper
@@ -40,6 +44,7 @@ from packshot.web.reader import ProductReader
 from packshot.workers import Desk, Workers
 
 LOCAL: Final = "memory:"
+NICENESS: Final = 10  # of 19: who serves and makes new pictures on this machine gets the cores first
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +162,37 @@ async def open_consumer(app: App) -> AsyncIterator[Consumer]:
         )
         brokers = {app.broker, app.local}
         yield Consumer(brokers, app.images, app.desk, pipeline.process, app.sweeper.wake)
+
+
+@asynccontextmanager
+async def open_reprocessing(app: App, only: str | None, share: float) -> AsyncIterator[Reprocessing]:
+    """Build what brings old images to the presets of today, or to the one that is called `only`.
+
+    The whole process becomes a quiet one: its children inherit that.
+    """
+    today = load_presets(app.settings.presets_file)
+    presets = [preset for preset in today if only in (None, preset.name)]
+    if not presets:
+        names = ", ".join(preset.name for preset in today)
+        raise ConfigError(f"There is no preset {only!r}; there are {names}.")
+    os.nice(NICENESS)
+    async with (
+        open_redis(app.settings, VISIT_SECONDS) as redis,
+        Downloader(app.settings) as downloader,
+        Compressor(app.settings, today) as compressor,
+    ):
+        yield Reprocessing(
+            outdated=OutdatedImages(app.database),
+            desk=app.desk,
+            download=_manners(app.settings, redis).polite(downloader.download),
+            compress=compressor.compress,
+            store=app.store,
+            collector=app.collector,
+            presets=presets,
+            today=today,
+            hands=app.settings.workers,
+            share=share,
+        )
 
 
 def _retry_policy(settings: Settings) -> RetryPolicy:

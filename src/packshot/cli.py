@@ -147,6 +147,19 @@ def gc(
     _run(collect_garbage, delete=delete, even_most=even_most, grace_hours=grace_hours, as_json=as_json)
 
 
+@cli.command()
+def reprocess(
+    *,
+    preset: Annotated[str | None, typer.Option(help="This preset alone.")] = None,
+    sample: Annotated[str, typer.Option(help="A part of all images, the same one each time: 1%.")] = "100%",
+    as_json: Json = False,
+) -> None:
+    """Bring images that are ready to the presets of today. Exit code 1 if some could not be."""
+    from packshot.upkeep import reprocess  # noqa: PLC0415 - heavy
+
+    _run(reprocess, preset=preset, sample=sample, as_json=as_json)
+
+
 @store.command("copy")
 def copy_store(
     origin: Annotated[str, typer.Argument(metavar="FROM", help="file:///folder or s3://bucket/prefix.")],

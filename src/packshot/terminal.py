@@ -12,11 +12,19 @@ import orjson
 from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 
 from packshot import __version__
 from packshot.app import App
+from packshot.comparison import Comparison
 from packshot.settings import Settings
 from packshot.web.views import ImageView, ProductView, UserView
 
@@ -163,6 +171,41 @@ def counting(what: str, *, quiet: bool) -> Iterator[Callable[[int, str], None]]:
     with Progress(*columns, TimeElapsedColumn(), console=screen, disable=quiet) as progress:
         task = progress.add_task(what, note="", total=None)
         yield lambda done, note: progress.update(task, completed=done, note=note)
+
+
+@contextmanager
+def reaching(what: str, end: int, *, quiet: bool) -> Iterator[Callable[[int, str], None]]:
+    """Show how far something is on its way to `end`, with a note; it never goes back."""
+    columns = (TextColumn(what), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[note]}"))
+    with Progress(*columns, TimeElapsedColumn(), console=screen, disable=quiet) as progress:
+        task = progress.add_task(what, note="", total=end)
+        reached = 0
+
+        def update(now: int, note: str) -> None:
+            nonlocal reached
+            reached = max(reached, now)
+            progress.update(task, completed=reached, note=note)
+
+        yield update
+
+
+def comparison_table(found: Comparison) -> Group:
+    """Show what new presets have changed, and why some images are as they were."""
+    summary = found.summary()
+    changes = Table("preset", "format", box=None)
+    for heading in ("images", "before", "after", "score before", "score after"):
+        changes.add_column(heading, justify="right")
+    for row in summary["renditions"]:
+        sizes = (size(row["bytes_before"]), size(row["bytes_after"]))
+        scores = (
+            "" if score is None else f"{score:.1f}" for score in (row["score_before"], row["score_after"])
+        )
+        changes.add_row(row["preset"], row["format"], f"{row['images']:,}", *sizes, *scores)
+    left = Table("left as they were", "images", box=None)
+    for code, count in summary["left"].items():
+        left.add_row(code, f"{count:,}")
+    total = f"{found.images:,} images brought up to date, {size(found.saved_bytes)} smaller."
+    return Group(*[table for table in (changes, left) if table.row_count], total)
 
 
 def _counts(summary: Mapping[str, Any]) -> list[str]:

@@ -1,16 +1,16 @@
-"""What the commands do that look after the store: collect garbage, and move house."""
+"""What the commands do that look after what is there: collect garbage, move house, follow new presets."""
 
 from tempfile import TemporaryDirectory
 from typing import Final
 from urllib.parse import urlsplit
 
-from packshot.app import App, open_app
+from packshot.app import App, open_app, open_reprocessing
 from packshot.errors import ConfigError
 from packshot.garbage import Findings, GarbageCollection
 from packshot.moving import Load, Move, switch
 from packshot.settings import Settings, aws_environment
 from packshot.stores import Store, open_store
-from packshot.terminal import counting, print_json, screen, size
+from packshot.terminal import comparison_table, counting, print_json, reaching, screen, size
 
 MOST_IS_GARBAGE: Final = """\
 This database knows {in_use:,} files of this store, and {garbage:,} would go. Are PACKSHOT_DATABASE_URL,
@@ -66,6 +66,35 @@ async def copy_store(
     else:
         screen.print(_account(move.load, switched), markup=False)
     return int(move.load.different > 0)
+
+
+async def reprocess(settings: Settings, *, preset: str | None, sample: str, as_json: bool) -> int:
+    """Bring ready images to the presets of today. The exit code is 1 if some were left as they were."""
+    share = read_share(sample)
+    async with open_app(settings) as app, open_reprocessing(app, preset, share) as reprocessing:
+        found = reprocessing.comparison
+        with reaching("images", await reprocessing.last_id(), quiet=as_json) as bar:
+            await reprocessing.run(
+                lambda image_id: bar(
+                    image_id, f"{found.images:,} brought up to date, {size(found.saved_bytes)} smaller"
+                )
+            )
+    if as_json:
+        print_json(found.summary())
+    else:
+        screen.print(comparison_table(found))
+    return int(found.left.total() > 0)
+
+
+def read_share(sample: str) -> float:
+    """Read `1%` as 0.01; raise ConfigError if it is no part of a whole."""
+    try:
+        share = float(sample.removesuffix("%")) / 100
+    except ValueError:
+        share = 0
+    if not (sample.endswith("%") and 0 < share <= 1):
+        raise ConfigError(f"--sample: must be a part of all images like 1% or 0.5%, not {sample!r}.")
+    return share
 
 
 async def _switch(settings: Settings, origin: Store, target: Store) -> int:

@@ -1,11 +1,11 @@
-"""`packshot gc` and `packshot store copy` as a person types them."""
+"""`packshot gc`, `packshot store copy` and `packshot reprocess` as a person types them."""
 
 import os
 from pathlib import Path
 
 import pytest
 from tests.console import Packshot
-from tests.rows import a_source, keys_of
+from tests.rows import a_source, an_image, claimed, finish, keys_of
 
 from packshot.app import App
 
@@ -108,3 +108,51 @@ async def test_a_store_cannot_be_copied_onto_itself(packshot: Packshot, tmp_path
 
     assert ended.code == 2
     assert "same store" in ended.err
+
+
+@pytest.fixture
+async def forbidden(app: App) -> int:
+    """A ready image of old presets, whose source nobody may fetch any more."""
+    image_id = await an_image(app.images, "http://127.0.0.1/shoe.png")
+    await finish(app.images, await claimed(app.images, image_id))
+    return image_id
+
+
+async def test_what_could_not_be_reprocessed_is_told_by_code_and_makes_the_exit_code_1(
+    packshot: Packshot, forbidden: int
+) -> None:
+    ended = await packshot("reprocess")
+
+    assert ended.code == 1
+    assert "address_forbidden" in ended.out
+    assert "0 images brought up to date" in ended.out
+    assert forbidden
+
+
+async def test_reprocessing_tells_machines_the_same(packshot: Packshot, forbidden: int) -> None:
+    ended = await packshot("reprocess", "--preset", "thumb", "--json")
+
+    assert ended.code == 1
+    assert ended.json() == {"images": 0, "renditions": [], "left": {"address_forbidden": 1}}
+    assert forbidden
+
+
+async def test_with_nothing_to_reprocess_all_is_well(packshot: Packshot) -> None:
+    ended = await packshot("reprocess", "--sample", "1%", "--json")
+
+    assert (ended.code, ended.json()["images"]) == (0, 0)
+
+
+async def test_a_preset_that_does_not_exist_is_not_reprocessed(packshot: Packshot) -> None:
+    ended = await packshot("reprocess", "--preset", "huge")
+
+    assert ended.code == 2
+    assert "there are large, medium, thumb" in ended.err
+
+
+@pytest.mark.parametrize("sample", ["1", "0%", "101%", "%", "nan%", "a few"])
+async def test_a_sample_is_a_part_of_the_whole(packshot: Packshot, sample: str) -> None:
+    ended = await packshot("reprocess", "--sample", sample)
+
+    assert ended.code == 2
+    assert "--sample" in ended.err
