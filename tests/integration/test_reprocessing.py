@@ -16,7 +16,7 @@ from tests.reprocessing_room import (
     names_of,
     ready,
 )
-from tests.rows import a_product, a_source, an_image, claimed, image_ids
+from tests.rows import a_product, a_source, an_image, claimed, eventually, image_ids, somebody_waits
 
 from packshot.database import Database
 from packshot.garbage import GarbageCollection
@@ -135,6 +135,43 @@ async def test_a_picture_stays_readable_all_the_time_and_what_is_old_becomes_gar
     await collection.run(lambda _: None)
     assert (collection.findings.in_use, collection.findings.deleted) == (3, 2)
     assert [await store.get(key) for key in new]
+
+
+async def test_a_garbage_collection_sees_new_files_and_who_refers_to_them_or_neither(
+    make_pipeline: MakePipeline,
+    make_reprocessing: MakeReprocessing,
+    images: Images,
+    database: Database,
+    store: Store,
+) -> None:
+    (image_id,) = await ready(make_pipeline, images)
+    slow = SlowStore(store)
+    working = asyncio.create_task(make_reprocessing(store=slow).run(lambda _: None))
+    await slow.has_put.wait()
+    collection = GarbageCollection(database, store, grace_hours=0, delete=True)
+    collecting = asyncio.create_task(collection.run(lambda _: None))
+    await eventually(lambda: somebody_waits(database))
+
+    slow.may_go_on.set()
+    await working
+    await collecting
+
+    assert [await store.get(key) for key in (await images.get(image_id))["rendition_keys"]]
+
+
+class SlowStore:
+    """The store, but each file that was put keeps who put it waiting."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.get, self.delete, self.url, self.location = store.get, store.delete, store.url, store.location
+        self.keys = store.keys
+        self.has_put, self.may_go_on = asyncio.Event(), asyncio.Event()
+
+    async def put(self, key: str, file: Path, content_type: str) -> None:
+        await self._store.put(key, file, content_type)
+        self.has_put.set()
+        await self.may_go_on.wait()
 
 
 async def test_twins_are_downloaded_and_made_once(

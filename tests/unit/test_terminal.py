@@ -1,15 +1,19 @@
 """Tables on a terminal: what a supplier wrote is shown, and never obeyed."""
 
 import json
+from collections import Counter
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from packshot.comparison import Comparison
+from packshot.models import Rendition
 from packshot.settings import load_settings
 from packshot.terminal import (
     ImageProgress,
+    comparison_table,
     print_images,
     print_json,
     print_users,
@@ -238,3 +242,20 @@ def test_shared_services_are_named_without_logins_and_options() -> None:
         "store": "s3://pictures/shop",
         "cache": "rediss://redis.example/1",
     }
+
+
+def test_what_new_presets_changed_stands_in_a_row_and_what_was_left_below_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    old = Rendition("0" * 16, "large", "jpeg", "a/old.jpg", 8, 6, 300_000, 80)
+    new = Rendition("1" * 16, "large", "jpeg", "a/new.jpg", 8, 6, 100_000, 62, 80.25)
+    comparison = Comparison(left=Counter(source_gone=2))
+    comparison.add([old], [("jpeg", new)])
+
+    screen.print(comparison_table(comparison))
+
+    headings, row, _, left, total = (line.split() for line in capsys.readouterr().out.splitlines())
+    assert headings[-4:] == ["score", "before", "score", "after"]
+    assert row == ["large", "jpeg", "1", "300", "KB", "100", "KB", "80.2"]
+    assert left == ["source_gone", "2"]
+    assert total[:2] + total[-3:] == ["1", "images", "200", "KB", "smaller."]
