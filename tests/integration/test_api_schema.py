@@ -25,6 +25,7 @@ OPERATIONS: Final = (
     "POST /process-image",
     "GET /images/{image_id}",
     "POST /images/{image_id}/retry",
+    "GET /images/{image_id}/markup",
     "GET /images/{image_id}/{preset}",
     "POST /users",
     "GET /users/{user_id}",
