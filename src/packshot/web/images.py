@@ -46,7 +46,7 @@ MARKUP_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "A `<picture>`.", "content": {"text/html": {"schema": {"type": "string"}}}},
     **refusals(404, 422),
 }
-MOST_CHARACTERS: Final = 1_000  # of an attribute
+MOST_CHARACTERS: Final = 300  # of an attribute; in a URL each may take twelve
 
 
 @router.post("/process-image", status_code=202, responses={202: LOCATION, **BODY_REFUSALS, **refusals(404)})
