@@ -8,7 +8,6 @@ here: who wants white backgrounds or sharp pictures compares the numbers with li
 import struct
 from collections import defaultdict
 from collections.abc import Iterable
-from statistics import fmean
 from typing import Final
 
 import pyvips
@@ -69,8 +68,9 @@ def _whiteness(rows: Rows) -> float:
     """
     turned = [*zip(*rows, strict=True)]
     sides = ((side, max(1, round(len(side) * EDGE))) for side in (rows, turned))
-    edges = (edge for side, depth in sides for edge in (side[:depth], side[-depth:]))
-    return fmean(fmean(_on_white(pixel) for line in edge for pixel in line) for edge in edges)
+    edges = [edge for side, depth in sides for edge in (side[:depth], side[-depth:])]
+    whites = [[_on_white(pixel) for line in edge for pixel in line] for edge in edges]
+    return sum(sum(edge) / len(edge) for edge in whites) / len(whites)
 
 
 def _on_white(pixel: Pixel) -> float:
