@@ -25,14 +25,18 @@ LAYERS: Final = (
     {
         "addresses",
         "answers",
+        "cleaning",
         "explanations",
         "formats",
+        "geometry",
         "lifecycle",
         "lzw",
         "presets",
         "pulse",
+        "quality",
         "settings",
         "slots",
+        "srgb",
         "telemetry",
         "thumbhash",
     },  # decisions
@@ -47,7 +51,11 @@ LAYERS: Final = (
         "resize",
         "sandbox",
         "sketch",
+        "ssimulacra2",
     },  # parts of those outside
+    {"codecs", "framing"},
+    {"decode", "encode"},
+    {"animation"},
     {"render"},
     {
         "brokers",
@@ -87,11 +95,23 @@ OWNERS: Final = {
     "dotenv": {"settings"},
     "fastapi": {"web", "app", "daemon"},  # app and daemon hand the application on, and name its type
     "httptools": {"web"},
+    "numpy": {"codecs", "encode", "srgb", "ssimulacra2"},  # in the child process only
     "obstore": {"stores"},
     "orjson": {"database", "terminal"},  # jsonb columns; `--json`
     "pydantic": {"settings", "web", "commands"},  # commands reads files by the API's shapes
     "pydantic_settings": {"settings"},
-    "pyvips": {"facts", "loading", "render", "resize", "sketch"},  # all live in the child process only
+    "pyvips": {
+        "animation",
+        "codecs",
+        "decode",
+        "encode",
+        "facts",
+        "framing",
+        "loading",
+        "render",
+        "resize",
+        "sketch",
+    },  # all live in the child process only
     "redis": {"cache"},
     "rich": {"terminal"},
     "starlette": {"web"},
@@ -118,16 +138,27 @@ ACTING: Final = {"asyncio", "logging", "os", "shutil", "socket", "subprocess", "
 
 # A child process must start quickly and stay small: nothing in it imports pydantic or asyncio.
 CHILD: Final = {
+    "animation",
+    "cleaning",
+    "codecs",
+    "decode",
+    "encode",
     "errors",
     "facts",
     "formats",
+    "framing",
+    "geometry",
     "loading",
     "lzw",
     "models",
+    "presets",
+    "quality",
     "render",
     "resize",
     "sandbox",
     "sketch",
+    "srgb",
+    "ssimulacra2",
     "thumbhash",
     "wholeness",
 }

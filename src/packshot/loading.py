@@ -49,6 +49,7 @@ MOST_PROFILE_BYTES: Final = 4_000_000  # those of printing presses have up to 3 
 HARMLESS: Final = re.compile(
     r"Adobe color|JFIF revision|SOS param|progression seq|ICC marker|: \d extraneous"
 )
+SRGB: Final = (b"sRGB", "sRGB".encode("utf-16-be"))  # as profiles of either version spell it
 LEFT_OVER: Final = "read gave"
 NO_MEMORY: Final = re.compile(
     r"out of memory|insufficient memory|memory allocation error(?!: secur)|failed to allocate"
@@ -83,13 +84,17 @@ grumbles: Final = Grumbles()
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file that has passed the checks of its header; `frames` is 1 unless it moves."""
+    """A file that has passed the checks of its header; `frames` is 1 unless it moves.
+
+    It is plain if its pixels need nothing but decoding to be shown: upright, 8-bit, sRGB or grey.
+    """
 
     data: bytes
     format: str
     width: int
     height: int
     frames: int
+    is_plain: bool
 
 
 def prepare(extra_formats: Collection[str]) -> str:
@@ -143,7 +148,15 @@ def check(data: bytes, limits: SourceLimits, extra_formats: Collection[str] = ()
         raise ImageDamaged(
             f"The picture is incomplete: {_extent(data, format_) or 'its file stops before its own end'}."
         )
-    return Source(data, format_, *upright(header, (header.width, header.height)), frames)
+    size = upright(header, (header.width, header.height))
+    return Source(data, format_, *size, frames, _is_plain(header, frames))
+
+
+def _is_plain(header: pyvips.Image, frames: int) -> bool:
+    profile = header.get("icc-profile-data") if has(header, "icc-profile-data") else SRGB[0]
+    is_upright = not has(header, "orientation") or header.get("orientation") == 1
+    is_srgb = header.interpretation in ("srgb", "b-w") and any(name in profile for name in SRGB)
+    return frames == 1 and header.format == "uchar" and is_upright and is_srgb
 
 
 def _excess(header: pyvips.Image, frames: int, profile_bytes: int, limits: SourceLimits) -> ImageError | None:

@@ -12,26 +12,37 @@ MOVING: Final = ("webp",)  # formats in which we can write an animation
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How one format of a preset is written. `effort` is the encoder's own scale (AVIF: 0 to 9)."""
+    """How one format of a preset is written. `effort` is the encoder's own scale (AVIF: 0 to 9).
+
+    `quality` is the encoder's, too; None takes the least that reaches the preset's score.
+    """
 
     format: str
-    quality: int
+    quality: int | None
     effort: int
 
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A named size: `pixels` is the longest side of the picture, which is never enlarged.
+    """A named size: `pixels` is the longer side of the picture, or of the box it is fitted into.
 
-    `via` are the sizes that the picture is made from on its way here, in pixels, largest first. An
-    animation stays one in the formats that can move (WebP) if the preset is `animated`, and else is its
-    first frame.
+    `fit` and `aspect` (width to height) are explained in `geometry.py`. `score` is the SSIMULACRA2 to reach.
+    `background` is a colour as `#rrggbb` for what `fit = "pad"` adds, None the picture's own. `trim` takes
+    plain borders away first; `sharpen` goes over what has become much smaller; `lossless` allows a stand-in
+    that loses nothing where it is smaller. An animation stays one in the formats that can move (WebP) if the
+    preset is `animated`, and else is its first frame.
     """
 
     name: str
     pixels: int
     encodings: tuple[Encoding, ...]
-    via: tuple[int, ...] = ()
+    score: float = 80
+    fit: str = "inside"
+    aspect: tuple[int, int] = (1, 1)
+    background: str | None = None
+    trim: bool = False
+    sharpen: bool = False
+    lossless: bool = True
     animated: bool = False
 
 

@@ -6,43 +6,34 @@ From the bytes of a file to the bytes of its renditions.
                                   └▶ JPEG  └▶ JPEG  └▶ JPEG
 
 A source is decoded once: the largest rendition is made from the file, each smaller one from the next
-larger. Nothing is encoded before the last row of the source has been decoded, so a damaged file never
-becomes a half grey picture. An animation is decoded once more for each preset that keeps it moving.
+larger. Those without plain borders have a decoding of their own, and so has an animation for each preset
+that keeps it moving. Nothing is encoded before the last row of the source has been decoded, so a damaged
+file never becomes a half grey picture. Then the smallest is encoded first: what it tells about the picture
+saves trials with the larger ones.
 
 `decoder.py` runs this in a process of its own; nothing here knows of processes or files. Raise
 RECIPE_VERSION in `presets.py` when the bytes change.
 """
 
-import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import pyvips
 
+from packshot.animation import moving
+from packshot.codecs import encode
+from packshot.decode import Picture, decode, decode_trimmed, smaller
+from packshot.encode import Encoder, Kin
 from packshot.errors import ImageTooManyPixels
-from packshot.loading import (
-    HARMLESS,
-    UNREADABLE,
-    Source,
-    check,
-    damage,
-    grumbles,
-    has,
-    load,
-    shortage,
-    upright,
-)
+from packshot.facts import facts_of
+from packshot.framing import framed
+from packshot.geometry import Layout, Size, layout
+from packshot.loading import UNREADABLE, Source, check, shortage
 from packshot.models import MOVING, Encoding, Facts, Preset, SourceLimits
-from packshot.resize import OPAQUE, Light, fitting, resized, to_light, to_numbers
+from packshot.resize import OPAQUE
 
-MOST_CREDIT_CHARACTERS: Final = 200
-ALL_FRAMES: Final = -1
-# libjpeg halves in numbers and not in light. From this size on, pixels are finer than lenses, and that does
-# not show (SSIMULACRA2 of 96 after a further 1.9); and so much must be left to do for our own filter.
-SOFT_PIXELS: Final = 10_000_000
-ROOM_FOR_HALF: Final = 0.3
-CREDITS: Final = ("exif-ifd0-Artist", "exif-ifd0-Copyright")
+ANIMATION_QUALITY: Final = 80  # where there is no frame that could be scored
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +50,22 @@ class Encoded:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """The source in one size, upright: as numbers to be encoded, and as light to be made smaller."""
-
-    numbers: pyvips.Image
-    light: Light
-
-
-@dataclass(frozen=True, slots=True)
 class Rendering:
     """All renditions of a source in the order of the presets; width and height are the source's, upright."""
 
     width: int
     height: int
     encoded: tuple[Encoded, ...]
-    facts: Facts | None
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the renditions of one preset show."""
+
+    preset: Preset
+    layout: Layout
+    image: pyvips.Image
 
 
 def render(
@@ -93,100 +85,48 @@ def _render(
 ) -> Rendering:
     source = check(data, limits, extra_formats)
     _check_motion(source, presets, limits)
-    picture = _decode(source, max(preset.pixels for preset in presets))
-    made: dict[str, list[Encoded]] = {}
-    for preset in sorted(presets, key=lambda preset: -preset.pixels):
-        picture = _shrink(picture, *fitting(source.width, source.height, preset.pixels))
-        image = _opaque(picture.numbers)
-        made[preset.name] = [_rendition(source, image, preset, encoding) for encoding in preset.encodings]
+    views = [*_views(source, presets)]
+    facts = facts_of(max(views, key=_area).image)
+    encoder = Encoder()
+    made = {view.preset.name: _encoded(source, view, encoder) for view in sorted(views, key=_area)}
     encoded = tuple(one for preset in presets for one in made[preset.name])
-    return Rendering(source.width, source.height, encoded, facts=None)
+    return Rendering(source.width, source.height, encoded, facts)
+
+
+def _area(view: View) -> int:
+    return int(view.image.width * view.image.height)
 
 
 def _check_motion(source: Source, presets: Sequence[Preset], limits: SourceLimits) -> None:
     """Refuse an animation that would have too many pixels if it is to stay one."""
-    if source.frames * source.width * source.height > limits.pixels and _moves(source, presets):
+    if source.frames * source.width * source.height > limits.pixels and any(
+        _moves(source, preset) for preset in presets
+    ):
         raise ImageTooManyPixels(
             f"The animation has {source.frames:,} frames of {source.width:,} x {source.height:,} pixels; "
             f"no more than {limits.pixels:,} in all are taken."
         )
 
 
-def _moves(source: Source, presets: Sequence[Preset]) -> bool:
-    return source.frames > 1 and any(preset.animated for preset in presets)
+def _moves(source: Source, preset: Preset) -> bool:
+    return source.frames > 1 and preset.animated
 
 
-def _decode(source: Source, pixels: int) -> Picture:
-    """Decode the file once, to that size; stop at the first warning of libjpeg, unless it is harmless."""
-    try:
-        return _reduce_carefully(source, pixels)
-    except UNREADABLE as error:
-        raise damage(source.data, source.format, error) from error
+def _views(source: Source, presets: Sequence[Preset]) -> Iterator[View]:
+    """Yield what each preset shows, the larger pictures first."""
+    if whole := [preset for preset in presets if not preset.trim]:
+        size = (source.width, source.height)
+        largest = max((layout(size, preset) for preset in whole), key=lambda one: one.scale)
+        yield from _shrunk(decode(source, largest), size, whole)
+    if trimmed := [preset for preset in presets if preset.trim]:
+        yield from _shrunk(*decode_trimmed(source), trimmed)
 
 
-def _reduce_carefully(source: Source, pixels: int) -> Picture:
-    if source.format != "jpeg":
-        return _reduce(source, pixels, "error")
-    grumbles.forget()
-    try:
-        picture = _reduce(source, pixels, "warning")
-    except UNREADABLE as error:
-        if not HARMLESS.search(str(error)):
-            raise
-        return _reduce(source, pixels, "error")
-    if grumbles.were_heard():  # too late for an error: of the last rows
-        raise damage(source.data, source.format, ValueError("the last rows"))
-    return picture
-
-
-def _reduce(source: Source, pixels: int, fail_on: str) -> Picture:
-    size, scale = fitting(source.width, source.height, pixels)
-    image = load(source.data, source.format, fail_on)
-    done = 1.0
-    if source.format == "jpeg" and image.width * image.height >= SOFT_PIXELS and scale <= ROOM_FOR_HALF:
-        image, done = load(source.data, source.format, fail_on, shrink=2), 0.5
-    colours = _in_srgb(image)
-    if scale == 1:
-        whole = colours.copy_memory().autorot()
-        return Picture(_strip(whole), to_light(whole))
-    light = resized(to_light(colours, done), upright(image, size), scale)
-    light = Light(light.image.autorot(), scale)
-    return Picture(_strip(to_numbers(light)), light)
-
-
-def _in_srgb(image: pyvips.Image) -> pyvips.Image:
-    """Return the picture in 8-bit sRGB or grey, with its transparency."""
-    if has(image, "icc-profile-data"):  # else converting would cost 280 ms and change nothing
-        image = image.icc_transform("srgb", embedded=True)
-    return image.colourspace("b-w" if image.interpretation in ("b-w", "grey16") else "srgb")
-
-
-def _strip(image: pyvips.Image) -> pyvips.Image:
-    """Return nothing but the pixels (no places, cameras, thumbnails), and whose picture it is."""
-    pixels = image.write_to_memory()
-    bare = pyvips.Image.new_from_memory(pixels, image.width, image.height, image.bands, image.format)
-    bare = bare.copy(interpretation=image.interpretation)
-    for name in CREDITS:
-        if has(image, name) and (credit := _credit(image.get(name))):
-            # libvips cuts the last bracket off when it writes
-            bare.set_type(pyvips.GValue.gstr_type, name, f"{credit} ()")
-    return bare
-
-
-def _credit(shown: str) -> str:
-    """Return a name as plain text, and no more than a name: nothing else of a file is passed on."""
-    text = re.match(r"(?s)(.*) \(\1, ASCII", shown)  # libvips shows a text as "text (text, ASCII, …)"
-    letters = (
-        letter for letter in (text[1] if text else shown) if letter.isprintable() and letter not in "<>"
-    )
-    return "".join(letters)[:MOST_CREDIT_CHARACTERS].strip()
-
-
-def _shrink(picture: Picture, size: tuple[int, int], scale: float) -> Picture:
-    if size == (picture.numbers.width, picture.numbers.height):
-        return picture
-    light = resized(picture.light, size, scale)
-    return Picture(_strip(to_numbers(light)), light)
+def _shrunk(picture: Picture, size: Size, presets: Sequence[Preset]) -> Iterator[View]:
+    layouts = [(layout(size, preset), preset) for preset in presets]
+    for wanted, preset in sorted(layouts, key=lambda one: -one[0].scale):
+        picture = smaller(picture, wanted)
+        yield View(preset, wanted, framed(_opaque(picture.numbers), wanted, preset))
 
 
 def _opaque(image: pyvips.Image) -> pyvips.Image:
@@ -195,34 +135,28 @@ def _opaque(image: pyvips.Image) -> pyvips.Image:
     return image if hides or not image.hasalpha() else image[: image.bands - 1]
 
 
-def _rendition(source: Source, image: pyvips.Image, preset: Preset, encoding: Encoding) -> Encoded:
-    if _moves(source, [preset]) and encoding.format in MOVING:
-        image = _animation(source, (image.width, image.height))
-    data = _encode(image, encoding)
-    size = (image.width, image.get_page_height())
-    return Encoded(preset.name, encoding.format, *size, data, encoding.quality, score=None)
+def _encoded(source: Source, view: View, encoder: Encoder) -> list[Encoded]:
+    preset, image = view.preset, view.image
+    kin = Kin(source.format, source.data, _is_same(source, view))
+    made = encoder.encode(image, preset, kin)
+    encoded = []
+    for encoding, one in zip(preset.encodings, made, strict=True):
+        if _moves(source, preset) and encoding.format in MOVING:
+            encoded.append(_animated(source, view, encoding, one.quality))
+        else:
+            size = (image.width, image.height)
+            encoded.append(Encoded(preset.name, one.format, *size, one.data, one.quality, one.score))
+    return encoded
 
 
-def _animation(source: Source, size: tuple[int, int]) -> pyvips.Image:
-    """Return all frames, one below the other, with their times."""
-    try:
-        frames = load(source.data, source.format, "error", n=ALL_FRAMES)
-        return frames.thumbnail_image(size[0], height=size[1], size="force").copy_memory()
-    except UNREADABLE as error:
-        raise damage(source.data, source.format, error) from error
+def _is_same(source: Source, view: View) -> bool:
+    """Say whether the view shows just what is in the file, pixel by pixel."""
+    size = (source.width, source.height)
+    return source.is_plain and not view.preset.trim and view.layout == Layout(1, size, size)
 
 
-def _encode(image: pyvips.Image, encoding: Encoding) -> bytes:
-    keep = "exif" if any(has(image, name) for name in CREDITS) else "none"
-    match encoding.format:
-        case "avif":
-            options = {"compression": "av1", "encoder": "aom", "bitdepth": 8, "Q": encoding.quality}
-            data = image.heifsave_buffer(effort=encoding.effort, keep=keep, **options)
-        case "webp":
-            data = image.webpsave_buffer(Q=encoding.quality, effort=encoding.effort, keep=keep)
-        case "png":
-            data = image.pngsave_buffer(compression=encoding.effort, filter="all", keep=keep)
-        case _:
-            opaque = image.flatten(background=255) if image.hasalpha() else image
-            data = opaque.jpegsave_buffer(Q=encoding.quality, optimize_coding=True, keep=keep)
-    return bytes(data)
+def _animated(source: Source, view: View, encoding: Encoding, quality: int | None) -> Encoded:
+    strip = moving(source, view.layout)
+    data = encode(strip, encoding.format, quality or ANIMATION_QUALITY, encoding.effort)
+    size = (strip.width, strip.get_page_height())
+    return Encoded(view.preset.name, encoding.format, *size, data, quality, None)

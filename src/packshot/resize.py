@@ -6,16 +6,14 @@ patterns too dark and edges fringed, and loses more quality than the encoder tha
 of 69 to 93 beside a resize in light). So pixels become light, transparent ones count as much as they
 are seen, a Lanczos filter with three lobes makes them fewer, and they become numbers again. Each size
 is made from the next larger one, while still light.
-
-Source: IEC 61966-2-1 (sRGB).
 """
 
-import struct
 from dataclasses import dataclass
-from math import floor
 from typing import Final
 
 import pyvips
+
+from packshot.srgb import LIGHT
 
 OPAQUE: Final = 255
 # A little less than half a pixel: what libvips rounds must come out as the size that was asked for.
@@ -24,18 +22,9 @@ ALMOST_HALF: Final = 0.49
 # much for it to do.
 SMALLEST_STEP: Final = 0.15
 GAP: Final = 4
-STRAIGHT: Final = 0.04045  # below it the curve of sRGB is a line
-
-
-def _light(number: int) -> float:
-    value = number / 255
-    return value / 12.92 if value <= STRAIGHT else ((value + 0.055) / 1.055) ** 2.4
-
 
 # libvips can turn numbers into light, too, in five times the time
-TO_LIGHT: Final = pyvips.Image.new_from_memory(
-    struct.pack("256f", *(_light(number) for number in range(256))), 256, 1, 1, "float"
-)
+TO_LIGHT: Final = pyvips.Image.new_from_memory(LIGHT.tobytes(), len(LIGHT), 1, 1, "float")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +80,3 @@ def resized(light: Light, size: tuple[int, int], scale: float) -> Light:
 
 def _factor(have: int, want: int, exact: float) -> float:
     return min(max(have * exact, want - ALMOST_HALF), want + ALMOST_HALF) / have
-
-
-def fitting(width: int, height: int, pixels: int) -> tuple[tuple[int, int], float]:
-    """Return the size in which the longer side has so many pixels, and its scale; nothing is enlarged."""
-    scale = min(1, pixels / max(width, height))
-    return (max(1, floor(width * scale + 0.5)), max(1, floor(height * scale + 0.5))), scale

@@ -148,9 +148,15 @@ def _bands(light: Sequence[Plane], wanted: Iterable[int], one_of: int) -> Iterat
     for top in range(0, height, most * one_of):
         bottom = min(top + most, height)
         rows = slice(max(0, top - REACH), min(height, bottom + REACH))
-        frame = (rows.start - top + REACH, bottom + REACH - rows.stop)
         planes = _xyb([plane[rows] for plane in light], wanted)
-        yield {name: np.pad(plane, (frame, (REACH, REACH))) for name, plane in planes.items()}
+        size = (bottom - top + 2 * REACH, width + 2 * REACH)
+        yield {name: _framed(plane, size, rows.start - top + REACH) for name, plane in planes.items()}
+
+
+def _framed(plane: Plane, size: tuple[int, int], top: int) -> Plane:
+    framed = np.zeros(size, np.float32)
+    framed[top : top + len(plane), REACH:-REACH] = plane
+    return framed
 
 
 def _xyb(light: Sequence[Plane], wanted: Iterable[int]) -> dict[int, Plane]:

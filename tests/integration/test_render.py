@@ -1,6 +1,7 @@
 """What becomes of good and odd pictures. How the process behaves is the matter of test_compress."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 import pyvips
@@ -124,7 +125,7 @@ def test_transparency_stays_and_becomes_white_in_jpeg() -> None:
 
 
 def test_an_alpha_channel_that_hides_nothing_is_dropped() -> None:
-    rendering = made(encode(picture().bandjoin(255), "png"))
+    rendering = made(encode(picture().bandjoin(255), "png"), (replace(EVERY_FORMAT[0], pixels=48),))
 
     assert [image.bands for image in opened(rendering)] == [3] * 4
 

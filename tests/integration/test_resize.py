@@ -4,9 +4,10 @@ import pytest
 import pyvips
 from tests.pictures import encode, photo, picture
 
+from packshot.geometry import layout
 from packshot.models import Encoding, Preset, SourceLimits
 from packshot.render import render
-from packshot.resize import fitting, resized, to_light, to_numbers
+from packshot.resize import resized, to_light, to_numbers
 
 LIMITS = SourceLimits(10_000_000, 10_000, 1)
 HALF_THE_LIGHT = 188  # as a number of sRGB
@@ -68,10 +69,10 @@ def test_what_cannot_be_seen_at_all_does_no_harm() -> None:
 def test_each_size_is_as_good_as_if_it_were_made_from_the_source(size: tuple[int, int]) -> None:
     source = photo(*size)
     *_, by_steps = made(encode(source, "png"), 320, 80)
-    wanted, scale = fitting(*size, 80)
-    at_once = to_numbers(resized(to_light(source), wanted, scale))
+    wanted = layout(size, Preset("p", 80, ()))
+    at_once = to_numbers(resized(to_light(source), wanted.size, wanted.scale))
 
-    assert (by_steps.width, by_steps.height) == wanted
+    assert (by_steps.width, by_steps.height) == wanted.size
     assert (by_steps - at_once).abs().avg() < 1.5
 
 
@@ -79,19 +80,3 @@ def test_a_picture_that_fits_already_keeps_every_pixel() -> None:
     source = photo()
 
     assert worst(made(encode(source, "png"), 320)[0], source) == 0
-
-
-@pytest.mark.parametrize(
-    ("size", "pixels", "wanted"),
-    [
-        ((1600, 1067), 800, (800, 534)),
-        ((1067, 1600), 800, (534, 800)),
-        ((1600, 1065), 800, (800, 533)),
-        ((100, 50), 800, (100, 50)),
-        ((10_000, 1), 100, (100, 1)),
-    ],
-)
-def test_sizes_are_rounded_as_everybody_does(
-    size: tuple[int, int], pixels: int, wanted: tuple[int, int]
-) -> None:
-    assert fitting(*size, pixels)[0] == wanted

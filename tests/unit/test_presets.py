@@ -27,7 +27,10 @@ def test_the_built_in_presets_are_three_sizes_in_avif_and_jpeg() -> None:
         ("medium", 800),
         ("thumb", 200),
     ]
-    assert {preset.encodings for preset in presets} == {LARGE.encodings}
+    assert [preset.score for preset in presets] == [80, 80, 75]
+    assert {preset.encodings for preset in presets} == {
+        (Encoding("avif", None, 0), Encoding("jpeg", None, 0)),
+    }
 
 
 def test_order_is_kept_because_the_first_is_the_main_rendition(file: Path) -> None:
@@ -47,10 +50,43 @@ def test_what_is_not_said_has_a_default(file: Path) -> None:
     (preset,) = load_presets(file)
 
     assert preset.encodings == (
-        Encoding("avif", 70, 0),
+        Encoding("avif", None, 0),
         Encoding("jpeg", 90, 0),
-        Encoding("webp", 85, 6),
-        Encoding("png", 100, 6),
+        Encoding("webp", None, 6),
+        Encoding("png", None, 6),
+    )
+    assert preset == Preset("one", 1, preset.encodings)
+
+
+def test_quality_may_be_left_to_the_picture_for_one_format_or_for_all(file: Path) -> None:
+    file.write_text(
+        '[a]\npixels = 9\nquality = 70\navif = {}\njpeg = { quality = "auto" }\nwebp = {quality = 1}\n'
+    )
+
+    (preset,) = load_presets(file)
+
+    assert [encoding.quality for encoding in preset.encodings] == [70, None, 1]
+
+
+def test_a_preset_says_how_it_looks_and_what_is_shown(file: Path) -> None:
+    file.write_text(
+        '[a]\npixels = 9\nscore = 90\nfit = "pad"\naspect = "4:5"\nbackground = "#FFffff"\n'
+        "trim = true\nsharpen = true\nlossless = false\njpeg = {}\n"
+    )
+
+    (preset,) = load_presets(file)
+
+    assert preset == Preset(
+        "a",
+        9,
+        preset.encodings,
+        score=90,
+        fit="pad",
+        aspect=(4, 5),
+        background="#FFffff",
+        trim=True,
+        sharpen=True,
+        lossless=False,
     )
 
 
@@ -99,11 +135,11 @@ def test_the_limits_themselves_are_allowed(file: Path) -> None:
         ("[a]\npixels = 9\navif = { q = 1 }", "[a] avif q: unknown; allowed are quality, effort"),
         (
             "[a]\npixels = 9\navif = { quality = 0 }",
-            "[a] avif quality: must be a whole number from 1 to 100, not 0",
+            '[a] avif quality: must be "auto" or a whole number from 1 to 100, not 0',
         ),
         (
             "[a]\npixels = 9\njpeg = { quality = 101 }",
-            "[a] jpeg quality: must be a whole number from 1 to 100",
+            '[a] jpeg quality: must be "auto" or a whole number from 1 to 100',
         ),
         (
             "[a]\npixels = 9\navif = { effort = 10 }",
@@ -113,8 +149,37 @@ def test_the_limits_themselves_are_allowed(file: Path) -> None:
             "[a]\npixels = 9\nwebp = { effort = 7 }",
             "[a] webp effort: must be a whole number from 0 to 6, not 7",
         ),
-        ("[a]\npixels = 9\njpeg = { effort = 1 }", "[a] jpeg effort: must be 0, not 1"),
-        ("[a]\npixels = 9\npng = { quality = 80 }", "[a] png quality: must be 100, not 80"),
+        (
+            "[a]\npixels = 9\njpeg = { effort = 2 }",
+            "[a] jpeg effort: must be a whole number from 0 to 1, not 2",
+        ),
+        ("[a]\npixels = 9\npng = { quality = 80 }", '[a] png quality: must be "auto" or 100, not 80'),
+        (
+            '[a]\npixels = 9\npng = { quality = "best" }',
+            "[a] png quality: must be \"auto\" or 100, not 'best'",
+        ),
+        ("[a]\npixels = 9\njpeg = {}\nquality = 0", '[a] jpeg quality: must be "auto" or a whole number'),
+        ("[a]\npixels = 9\njpeg = {}\nscore = 99", "[a] score: must be a whole number from 30 to 95, not 99"),
+        ("[a]\npixels = 9\njpeg = {}\ntrim = 1", "[a] trim: must be true or false, not 1"),
+        (
+            '[a]\npixels = 9\njpeg = {}\nfit = "fill"',
+            "[a] fit: must be one of inside, cover, pad, not 'fill'",
+        ),
+        (
+            '[a]\npixels = 9\njpeg = {}\nfit = ["pad"]',
+            "[a] fit: must be one of inside, cover, pad, not ['pad']",
+        ),
+        ('[a]\npixels = 9\njpeg = {}\naspect = "4:0"', "[a] aspect: must be width to height"),
+        ("[a]\npixels = 9\njpeg = {}\naspect = 1", "[a] aspect: must be width to height"),
+        (
+            '[a]\npixels = 9\njpeg = {}\nfit = "pad"\nbackground = "white"',
+            "[a] background: must be a colour like \"#ffffff\", not 'white'",
+        ),
+        ('[a]\npixels = 9\njpeg = {}\nbackground = "#ffffff"', '[a] background: needs fit = "pad"'),
+        (
+            '[a]\npixels = 9\nwebp = {}\nanimated = true\nfit = "cover"',
+            '[a] animated: needs fit = "inside" and no trim',
+        ),
     ],
 )
 def test_a_wrong_file_is_told_what_is_allowed(text: str, complaint: str, file: Path) -> None:
@@ -149,7 +214,14 @@ def test_the_recipe_changes_with_everything_that_decides_the_bytes() -> None:
     encoding = Encoding("avif", 70, 0)
     others = [
         (replace(LARGE, pixels=1601), encoding),
-        (replace(LARGE, via=(3200,)), encoding),
+        (replace(LARGE, fit="cover"), encoding),
+        (replace(LARGE, aspect=(4, 5)), encoding),
+        (replace(LARGE, background="#ffffff"), encoding),
+        (replace(LARGE, trim=True), encoding),
+        (replace(LARGE, sharpen=True), encoding),
+        (LARGE, replace(encoding, quality=None)),
+        (replace(LARGE, score=90), replace(encoding, quality=None)),
+        (replace(LARGE, lossless=False), replace(encoding, quality=None)),
         (LARGE, replace(encoding, format="webp")),
         (LARGE, replace(encoding, quality=71)),
         (LARGE, replace(encoding, effort=1)),
@@ -157,7 +229,7 @@ def test_the_recipe_changes_with_everything_that_decides_the_bytes() -> None:
 
     recipes = {recipe(LARGE, encoding), *(recipe(*other) for other in others)}
 
-    assert len(recipes) == 6
+    assert len(recipes) == 1 + len(others)
     assert all(re.fullmatch(r"[0-9a-f]{16}", one) for one in recipes)
 
 
@@ -180,15 +252,15 @@ def test_the_recipe_does_not_care_for_the_name_of_the_preset() -> None:
     assert recipe(LARGE, LARGE.encodings[0]) == recipe(replace(LARGE, name="big"), LARGE.encodings[0])
 
 
-def test_a_preset_knows_the_larger_ones_that_its_picture_is_made_from(file: Path) -> None:
-    file.write_text("[s]\npixels = 9\njpeg = {}\n[l]\npixels = 90\njpeg = {}\n[m]\npixels = 30\njpeg = {}\n")
+def test_the_recipe_of_a_fixed_quality_does_not_care_for_scores() -> None:
+    encoding = LARGE.encodings[0]
 
-    assert [preset.via for preset in load_presets(file)] == [(90, 30), (), (90,)]
+    assert recipe(LARGE, encoding) == recipe(replace(LARGE, score=90, lossless=False), encoding)
 
 
 def test_the_recipe_is_the_same_tomorrow() -> None:
     # if this fails, every picture in every store is made again: raise RECIPE_VERSION only on purpose
-    assert recipe(LARGE, LARGE.encodings[0]) == "28e812f3d1e3693a"
+    assert recipe(LARGE, LARGE.encodings[0]) == "ac43f63635139651"
 
 
 def test_a_key_is_made_of_content_and_preset_and_nothing_else() -> None:

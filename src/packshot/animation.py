@@ -1,0 +1,35 @@
+"""Animations that go on moving: each frame is made smaller in light, like any other picture."""
+
+from typing import Final
+
+import pyvips
+
+from packshot.decode import in_srgb
+from packshot.geometry import Layout
+from packshot.loading import UNREADABLE, Source, damage, has, load
+from packshot.resize import resized, to_light, to_numbers
+
+ALL_FRAMES: Final = -1
+
+
+def moving(source: Source, layout: Layout) -> pyvips.Image:
+    """Return all frames in that size, one below the other, with their times."""
+    try:
+        frames = load(source.data, source.format, "error", n=ALL_FRAMES)
+        strip = pyvips.Image.arrayjoin(_resized(in_srgb(frames), frames.get_page_height(), layout), across=1)
+    except UNREADABLE as error:
+        raise damage(source.data, source.format, error) from error
+    strip = strip.copy_memory().copy()
+    strip.set_type(pyvips.GValue.gint_type, "page-height", layout.size[1])
+    for name, kind in (("delay", pyvips.GValue.array_int_type), ("loop", pyvips.GValue.gint_type)):
+        if has(frames, name):
+            strip.set_type(kind, name, frames.get(name))
+    return strip
+
+
+def _resized(strip: pyvips.Image, height: int, layout: Layout) -> list[pyvips.Image]:
+    frames = []
+    for top in range(0, strip.height, height):
+        frame = strip.crop(0, top, strip.width, height).copy_memory()
+        frames.append(to_numbers(resized(to_light(frame), layout.size, layout.scale)).copy_memory())
+    return frames

@@ -1,0 +1,166 @@
+"""
+Which bytes a rendition gets: the smallest that look good enough.
+
+    the encoding that its preset names, in the quality that reaches the preset's score
+    or what loses nothing, where that is smaller: drawings, text, few colours
+    or the source itself, where that is smaller still, cleaned of all but its pixels
+
+One `Encoder` is for one picture, because what was learnt in one size helps in the next.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pyvips
+
+from packshot.cleaning import cleaned
+from packshot.codecs import (
+    CREDITS,
+    WHITE,
+    decode,
+    encode,
+    encode_losslessly,
+    encode_with_palette,
+    flat,
+    pixels,
+)
+from packshot.loading import has
+from packshot.models import Encoding, Preset
+from packshot.presets import FORMATS, STAND_INS
+from packshot.quality import HABITS, Search, Slot, Trial
+from packshot.ssimulacra2 import SMALLEST_SIDE, Original
+
+BLACK: Final = 0
+CHEAP_FIRST: Final = (
+    "jpeg",
+    "png",
+    "webp",
+    "avif",
+)  # what one tells of the picture saves trials with the next
+SAMPLE: Final = 16_384  # pixels
+FEW_COLOURS: Final = 1_000  # among them: photos have several times as many
+UNSEEN_SCORE: Final = 90  # "no difference is seen"; then 256 colours are enough
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A file, and how good it is; see `models.Picture`."""
+
+    format: str
+    data: bytes
+    quality: int | None
+    score: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Kin:
+    """The source beside a rendition: its file, and whether both show the same, pixel by pixel."""
+
+    format: str
+    data: bytes
+    is_same: bool
+
+
+class Encoder:
+    """Encodes one picture in several sizes and formats."""
+
+    def __init__(self) -> None:
+        self._search = Search()
+
+    def encode(self, image: pyvips.Image, preset: Preset, source: Kin) -> list[Made]:
+        """Return the files of all encodings of a preset, in their order."""
+        target = Target(image, preset.score)
+        made = {
+            encoding: self._made(target, encoding, preset, source)
+            for encoding in sorted(preset.encodings, key=lambda one: CHEAP_FIRST.index(one.format))
+        }
+        return [made[encoding] for encoding in preset.encodings]
+
+    def _made(self, target: "Target", encoding: Encoding, preset: Preset, source: Kin) -> Made:
+        made = self._encoded(target, encoding, source)
+        if preset.lossless and encoding.quality is None:
+            made = min([made, *_stand_ins(target, encoding.format)], key=lambda one: len(one.data))
+        return _kept(target.image, source, made) or made
+
+    def _encoded(self, target: "Target", encoding: Encoding, source: Kin) -> Made:
+        format_, quality = encoding.format, encoding.quality
+        if format_ == "png":
+            return _png(target, encoding)
+        if quality is None and target.can_be_scored:
+            bits = 8 * len(source.data) / target.pixels if source.is_same and source.format == "jpeg" else 0
+            best = self._search.smallest(
+                Slot(format_, target.pixels, target.score, bits),
+                lambda quality: target.trial(format_, quality, encoding.effort),
+            )
+            data = best.data
+            if format_ == "jpeg":
+                data = encode(target.image, format_, best.quality, encoding.effort)
+            return Made(format_, data, best.quality, round(best.score, 1))
+        quality = quality or round(HABITS[format_].usual)
+        return Made(format_, encode(target.image, format_, quality, encoding.effort), quality, None)
+
+
+class Target:
+    """A picture that is to be encoded, with a score to be reached."""
+
+    def __init__(self, image: pyvips.Image, score: float) -> None:
+        self.image = image
+        self.score = score
+        self.pixels = image.width * image.height
+        self.can_be_scored = min(image.width, image.height) >= SMALLEST_SIDE
+        self._originals: dict[int, Original] = {}
+        self._has_few_colours: bool | None = None
+
+    def trial(self, format_: str, quality: int, effort: int) -> Trial:
+        """Encode in this quality and look at it."""
+        data = encode(self.image, format_, quality, effort, is_trial=True)
+        return Trial(quality, data, self.score_of(decode(data, format_)))
+
+    def score_of(self, shown: pyvips.Image) -> float:
+        """Score what a file shows; where something shines through, the worse of white and black behind it."""
+        behind = (WHITE, BLACK) if shown.hasalpha() else (WHITE,)
+        return min(self._original(colour).score(pixels(flat(shown, colour))) for colour in behind)
+
+    def _original(self, background: int) -> Original:
+        if background not in self._originals:
+            self._originals[background] = Original(pixels(flat(self.image, background)))
+        return self._originals[background]
+
+    @property
+    def has_few_colours(self) -> bool:
+        """Say whether it may be a drawing or text, from a sample."""
+        if self._has_few_colours is None:
+            colours = pixels(flat(self.image, WHITE)).reshape(-1, 3)[:: max(1, self.pixels // SAMPLE)]
+            numbers = colours @ np.array([1 << 16, 1 << 8, 1])
+            self._has_few_colours = len({*numbers.tolist()}) <= FEW_COLOURS  # np.unique would load more code
+        return self._has_few_colours
+
+
+def _kept(image: pyvips.Image, source: Kin, made: Made) -> Made | None:
+    """Return the source itself, cleaned, if that is smaller."""
+    if not source.is_same or source.format != made.format:
+        return None
+    has_credit = any(has(image, name) for name in CREDITS)
+    if has_credit and source.format != "jpeg":
+        return None
+    data = cleaned(source.format, source.data, made.data if has_credit else b"")
+    return Made(source.format, data, None, 100) if data and len(data) <= len(made.data) else None
+
+
+def _stand_ins(target: Target, format_: str) -> list[Made]:
+    if format_ not in STAND_INS or not target.has_few_colours:
+        return []
+    if STAND_INS[format_] == "png":
+        return [_png(target, FORMATS["png"].default)]
+    return [Made("webp", encode_losslessly(target.image, "webp"), None, 100)]
+
+
+def _png(target: Target, encoding: Encoding) -> Made:
+    """Return a PNG that loses nothing, or one with a palette if no difference is seen."""
+    if encoding.quality is None and target.has_few_colours and target.can_be_scored:
+        data = encode_with_palette(target.image)
+        score = target.score_of(decode(data, "png"))
+        if score >= UNSEEN_SCORE:
+            return Made("png", data, None, round(score, 1))
+    return Made("png", encode(target.image, "png", 100, encoding.effort), None, 100)
