@@ -10,7 +10,7 @@ from tests.rows import an_image, claimed, finish
 from packshot.database import Database
 from packshot.images import Images
 from packshot.models import Worker
-from packshot.outdated import OutdatedImages
+from packshot.outdated import SILENT_SECONDS, OutdatedImages
 from packshot.workers import Desk, Workers
 
 
@@ -76,7 +76,8 @@ async def test_what_no_worker_is_there_to_do_does_not_hold_it_back(
     if slots is not None:
         await workers.heartbeat(Worker(desk.worker.worker_id, "a", 1, slots), {})
 
-    await make_reprocessing().run(lambda _: None)
+    async with asyncio.timeout(SILENT_SECONDS / 2):
+        await make_reprocessing().run(lambda _: None)
 
     assert await names_of(images, image_id) == WANTED
 

@@ -3,7 +3,9 @@
 import asyncio
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pytest
 from tests.kitchen import Kitchen, MakePipeline
 from tests.reprocessing_room import (
     FACTS,
@@ -22,6 +24,7 @@ from packshot.database import Database
 from packshot.garbage import GarbageCollection
 from packshot.images import Images
 from packshot.making import name_of
+from packshot.outdated import OutdatedImages
 from packshot.products import Products
 from packshot.stores import Store
 from packshot.workers import Desk
@@ -88,6 +91,30 @@ async def test_what_is_up_to_date_is_left_in_peace(
 
     assert watched.urls == []
     assert await images.get(image_id) == before
+
+
+async def test_what_somebody_else_has_just_done_is_not_done_again(
+    make_pipeline: MakePipeline,
+    make_reprocessing: MakeReprocessing,
+    images: Images,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (image_id,) = await ready(make_pipeline, images)
+    find = OutdatedImages.find
+
+    async def find_and_be_late(*arguments: Any) -> object:  # noqa: ANN401 - whatever it takes
+        found = await find(*arguments)
+        monkeypatch.setattr(OutdatedImages, "find", find)
+        await make_reprocessing().run(lambda _: None)
+        return found
+
+    monkeypatch.setattr(OutdatedImages, "find", find_and_be_late)
+    late = make_reprocessing(Watched().download)
+
+    await late.run(lambda _: None)
+
+    assert await names_of(images, image_id) == WANTED
+    assert late.comparison.images == 0
 
 
 async def test_one_preset_alone_is_followed_and_the_others_stay_as_they_are(
