@@ -94,7 +94,8 @@ class Reprocessing:
             for twins in _by_source(found):
                 yield twins
             after = up_to
-            report(up_to)
+            if not found:
+                report(up_to)
 
     async def _until_quiet(self) -> None:
         while await patiently(self._outdated.is_new_work_waiting):  # noqa: ASYNC110 - a row has no event

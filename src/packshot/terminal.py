@@ -204,8 +204,14 @@ def comparison_table(found: Comparison) -> Group:
     left = Table("left as they were", "images", box=None)
     for code, count in summary["left"].items():
         left.add_row(code, f"{count:,}")
-    total = f"{found.images:,} images brought up to date, {size(found.saved_bytes)} smaller."
+    total = f"{progress_of(found)}."
     return Group(*[table for table in (changes, left) if table.row_count], total)
+
+
+def progress_of(found: Comparison) -> str:
+    """Say in a few words what has become of images so far."""
+    change = "smaller" if found.saved_bytes >= 0 else "larger"
+    return f"{found.images:,} images brought up to date, {size(abs(found.saved_bytes))} {change}"
 
 
 def _counts(summary: Mapping[str, Any]) -> list[str]:

@@ -10,7 +10,7 @@ from packshot.garbage import Findings, GarbageCollection
 from packshot.moving import Load, Move, switch
 from packshot.settings import Settings, aws_environment
 from packshot.stores import Store, open_store
-from packshot.terminal import comparison_table, counting, print_json, reaching, screen, size
+from packshot.terminal import comparison_table, counting, print_json, progress_of, reaching, screen, size
 
 MOST_IS_GARBAGE: Final = """\
 This database knows {in_use:,} files of this store, and {garbage:,} would go. Are PACKSHOT_DATABASE_URL,
@@ -73,12 +73,10 @@ async def reprocess(settings: Settings, *, preset: str | None, sample: str, as_j
     share = read_share(sample)
     async with open_app(settings) as app, open_reprocessing(app, preset, share) as reprocessing:
         found = reprocessing.comparison
-        with reaching("images", await reprocessing.last_id(), quiet=as_json) as bar:
-            await reprocessing.run(
-                lambda image_id: bar(
-                    image_id, f"{found.images:,} brought up to date, {size(found.saved_bytes)} smaller"
-                )
-            )
+        last_id = await reprocessing.last_id()
+        with reaching("images", last_id, quiet=as_json) as bar:
+            await reprocessing.run(lambda image_id: bar(image_id, progress_of(found)))
+            bar(last_id, progress_of(found))
     if as_json:
         print_json(found.summary())
     else:
