@@ -7,7 +7,7 @@ import pyvips
 from packshot.decode import in_srgb
 from packshot.geometry import Layout
 from packshot.loading import UNREADABLE, Source, damage, has, load
-from packshot.resize import resized, to_light, to_numbers
+from packshot.resize import Light, resized, to_numbers
 
 ALL_FRAMES: Final = -1
 
@@ -31,5 +31,5 @@ def _resized(strip: pyvips.Image, height: int, layout: Layout) -> list[pyvips.Im
     frames = []
     for top in range(0, strip.height, height):
         frame = strip.crop(0, top, strip.width, height).copy_memory()
-        frames.append(to_numbers(resized(to_light(frame), layout.size, layout.scale)).copy_memory())
+        frames.append(to_numbers(resized(Light(frame, 1), layout.size, layout.scale).picture))
     return frames

@@ -13,12 +13,16 @@ from packshot.codecs import bare
 from packshot.framing import plain_borders
 from packshot.geometry import Layout, Size
 from packshot.loading import HARMLESS, UNREADABLE, Source, damage, grumbles, has, load, upright
-from packshot.resize import Light, resized, to_light, to_numbers
+from packshot.resize import Floats, Light, resized, to_numbers
 
 # libjpeg halves in numbers and not in light. From this size on, pixels are finer than lenses, and that does
 # not show (SSIMULACRA2 of 96 after a further 1.9); and so much must be left to do for our own filter.
 SOFT_PIXELS: Final = 10_000_000
 ROOM_FOR_HALF: Final = 0.3
+# What to do with each EXIF orientation, the first of these first.
+LIES_ON_ITS_SIDE: Final = (5, 6, 7, 8)
+UPSIDE_DOWN: Final = (3, 4, 7, 8)
+MIRRORED: Final = (2, 3, 6, 7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +45,8 @@ def decode_trimmed(source: Source) -> tuple[Picture, Size]:
     """Decode the file in its own size, without its plain borders; return it with the size that is left."""
     whole = decode(source, Layout(1, (source.width, source.height), (source.width, source.height))).numbers
     left, top, width, height = plain_borders(whole)
-    numbers = bare(whole.crop(left, top, width, height))
-    return Picture(numbers, to_light(numbers)), (width, height)
+    numbers = bare(whole.crop(left, top, width, height), whole)
+    return Picture(numbers, Light(numbers, 1)), (width, height)
 
 
 def smaller(picture: Picture, to: Layout) -> Picture:
@@ -50,8 +54,7 @@ def smaller(picture: Picture, to: Layout) -> Picture:
     if to.size == (picture.numbers.width, picture.numbers.height):
         return picture
     light = resized(picture.light, to.size, to.scale)
-    numbers = bare(to_numbers(light))
-    return Picture(numbers, light)
+    return Picture(bare(to_numbers(light.picture), picture.numbers), light)
 
 
 def in_srgb(image: pyvips.Image) -> pyvips.Image:
@@ -84,8 +87,15 @@ def _reduce(source: Source, to: Layout, fail_on: str) -> Picture:
         image, done = load(source.data, source.format, fail_on, shrink=2), 0.5
     colours = in_srgb(image)
     if to.scale == 1:
-        whole = colours.copy_memory().autorot()
-        return Picture(bare(whole), to_light(whole))
-    light = resized(to_light(colours, done), upright(image, to.size), to.scale)
-    light = Light(light.image.autorot(), to.scale)
-    return Picture(bare(to_numbers(light)), light)
+        whole = bare(colours.autorot(), image)
+        return Picture(whole, Light(whole, 1))
+    light = resized(Light(colours, done), upright(image, to.size), to.scale)
+    turned = _turned(light.picture, image.get("orientation") if has(image, "orientation") else 1)
+    return Picture(bare(to_numbers(turned), image), Light(turned, to.scale))
+
+
+def _turned(planes: Floats, orientation: int) -> Floats:
+    """Return a picture upright that lies as EXIF says (1 to 8)."""
+    if orientation in LIES_ON_ITS_SIDE:
+        planes = planes.swapaxes(1, 2)
+    return planes[:, :: -1 if orientation in UPSIDE_DOWN else 1, :: -1 if orientation in MIRRORED else 1]

@@ -7,7 +7,7 @@ from tests.pictures import encode, photo, picture
 from packshot.geometry import layout
 from packshot.models import Encoding, Preset, SourceLimits
 from packshot.render import render
-from packshot.resize import resized, to_light, to_numbers
+from packshot.resize import Light, resized, to_numbers
 
 LIMITS = SourceLimits(10_000_000, 10_000, 1)
 HALF_THE_LIGHT = 188  # as a number of sRGB
@@ -70,7 +70,7 @@ def test_each_size_is_as_good_as_if_it_were_made_from_the_source(size: tuple[int
     source = photo(*size)
     *_, by_steps = made(encode(source, "png"), 320, 80)
     wanted = layout(size, Preset("p", 80, ()))
-    at_once = to_numbers(resized(to_light(source), wanted.size, wanted.scale))
+    at_once = to_numbers(resized(Light(source, 1), wanted.size, wanted.scale).picture)
 
     assert (by_steps.width, by_steps.height) == wanted.size
     assert (by_steps - at_once).abs().avg() < 1.5
