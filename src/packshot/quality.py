@@ -11,7 +11,7 @@ Pure but for a look at the clock: whoever calls encodes and scores.
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from math import log
+from math import inf, log
 from time import process_time
 from typing import Final, NamedTuple
 
@@ -32,10 +32,11 @@ HABITS: Final = {
 }
 USUAL_SCORE: Final = 80
 BEST_SCORE: Final = 99.0  # nearer to 100 the logarithm is of no use
-# What is good enough, in points above the target. Of large pictures the reference says up to one less
-# than we do, and our own score is an estimate.
-LEAST: Final = 0.1
-AIM: Final = 1.1
+# What is good enough, in points above the target: a picture of so many pixels or fewer may miss it by that.
+# The reference, whose rounding costs it more the larger a picture is, says less than we do.
+HARSHNESS: Final = ((50_000, 0.0), (1_000_000, 0.4), (inf, 0.9))
+LEAST: Final = -0.6
+AIM: Final = 0.6
 MOST: Final = 2.5
 MOST_TRIALS: Final = 6
 LONGEST_STEP: Final = 25
@@ -62,13 +63,20 @@ class Trial:
 class Slot:
     """What is looked for: a picture of so many pixels in a format, with a score.
 
-    `worn_bits` are the bits per pixel of the JPEG that it was in this very size, 0 if it was none.
+    `worn_bits` are the bits per pixel of the JPEG that it was in this very size, 0 if it was none. What is
+    not good enough with `most_bytes` is given up, because then there is something better.
     """
 
     format: str
     pixels: int
-    target: float
+    wanted: float
     worn_bits: float = 0
+    most_bytes: float = inf
+
+    @property
+    def target(self) -> float:
+        """What our score must be for the reference to say what is wanted."""
+        return self.wanted + next(harsh for pixels, harsh in HARSHNESS if self.pixels <= pixels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +103,7 @@ class Search:
         trials: list[Trial] = []
         while quality is not None:
             trials.append(attempt(quality))
-            quality = None if self._is_over(trials) else _next(habit, slot.target, trials)
+            quality = None if self._is_over(slot, trials) else _next(habit, slot.target, trials)
         best = _choose(slot.target, trials)
         hardness = (best.quality - usual + _steps(habit, best.score, slot.target + AIM)) / habit.spread
         self._found.append(Found(slot, hardness, 8 * len(best.data) / slot.pixels))
@@ -116,8 +124,11 @@ class Search:
         trust, hardness = max(trusted, default=(0.0, 0.0))
         return trust * hardness
 
-    def _is_over(self, trials: Sequence[Trial]) -> bool:
-        return len(trials) >= MOST_TRIALS or process_time() - self._started > LONGEST_SECONDS
+    def _is_over(self, slot: Slot, trials: Sequence[Trial]) -> bool:
+        last = trials[-1]
+        is_hopeless = last.score < slot.target + LEAST and len(last.data) >= slot.most_bytes
+        is_late = process_time() - self._started > LONGEST_SECONDS
+        return is_hopeless or is_late or len(trials) >= MOST_TRIALS
 
 
 def _trust(slot: Slot, other: Slot) -> float:

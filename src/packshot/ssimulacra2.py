@@ -17,6 +17,7 @@ are kept: what is left out moves no score by more than 0.01.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
+from itertools import chain, repeat
 from typing import Final
 
 import numpy as np
@@ -30,11 +31,10 @@ Band = Mapping[int, Plane]  # the planes of XYB, some rows high
 
 SMALLEST_SIDE: Final = 8
 BAND_PIXELS: Final = 50_000  # what is worked on at a time stays in the processor's cache
-# Of large pictures some rows are enough, in their two largest sizes. What that changes has a standard
-# deviation of 0.24 on photos; it may be 2 where all that is lost lies in a few rows.
-SAMPLED_SIZES: Final = 2
+# Of large pictures some rows are enough, in their largest sizes. What that changes has a standard deviation
+# of 0.24 on photos; it may be 2 where all that is lost lies in a few rows.
 SAMPLED_ROWS: Final = 16
-ONE_OF: Final = ((1_000_000, 4), (250_000, 2))  # from so many pixels on
+ONE_OF: Final = ((1_000_000, (4, 4, 2)), (250_000, (2, 2)))  # by size, from so many pixels on
 
 WINDOW: Final = np.array(  # the middle of a Gaussian of sigma 1.5, and what is right of it
     [0.2646211, 0.2129286, 0.1093354, 0.0360111, 0.0094144], np.float32
@@ -133,11 +133,11 @@ def _scaled(error: float) -> float:
 def _sizes(pixels: Pixels) -> Iterator[Iterator[Band]]:
     """Yield the bands of each size; the picture is halved in light, not in numbers."""
     light = [np.take(LIGHT, pixels[..., band]) for band in range(3)]
-    one_of = next((one_of for pixels, one_of in ONE_OF if light[0].size >= pixels), 1)
-    for size, weights in enumerate(WEIGHTS):
+    one_of = next((one_of for pixels, one_of in ONE_OF if light[0].size >= pixels), ())
+    for weights, one in zip(WEIGHTS, chain(one_of, repeat(1)), strict=False):
         if min(light[0].shape) < SMALLEST_SIDE:
             return
-        yield _bands(light, weights, one_of if size < SAMPLED_SIZES else 1)
+        yield _bands(light, weights, one)
         light = [_halved(plane) for plane in light]
 
 
