@@ -46,11 +46,9 @@ def encode(image: pyvips.Image, format_: str, quality: int, effort: int, *, is_t
     return bytes(data)
 
 
-def encode_losslessly(image: pyvips.Image, format_: str) -> bytes:
-    """Return a PNG or WebP that loses nothing."""
-    if format_ == "webp":
-        return bytes(image.webpsave_buffer(lossless=True, effort=4, keep=_keep(image)))
-    return bytes(image.pngsave_buffer(compression=9, filter="all", keep=_keep(image)))
+def encode_losslessly(image: pyvips.Image) -> bytes:
+    """Return a WebP that loses nothing."""
+    return bytes(image.webpsave_buffer(lossless=True, effort=4, keep=_keep(image)))
 
 
 def encode_with_palette(image: pyvips.Image) -> bytes:
@@ -76,13 +74,13 @@ def pixels(image: pyvips.Image) -> npt.NDArray[np.uint8]:
     return numbers
 
 
-def bare(image: pyvips.Image) -> pyvips.Image:
-    """Return nothing but the pixels (no places, cameras, thumbnails), and whose picture it is."""
+def bare(image: pyvips.Image, credit_of: pyvips.Image) -> pyvips.Image:
+    """Return nothing but the pixels, in memory (no places, cameras, thumbnails), and whose picture it is."""
     copy = pyvips.Image.new_from_memory(
         image.write_to_memory(), image.width, image.height, image.bands, image.format
     ).copy(interpretation=image.interpretation)
     for name in CREDITS:
-        if has(image, name) and (credit := _credit(image.get(name))):
+        if has(credit_of, name) and (credit := _credit(credit_of.get(name))):
             # libvips cuts the last bracket off when it writes
             copy.set_type(pyvips.GValue.gstr_type, name, f"{credit} ()")
     return copy
@@ -90,7 +88,8 @@ def bare(image: pyvips.Image) -> pyvips.Image:
 
 def _credit(shown: str) -> str:
     """Return a name as plain text, and no more than a name: nothing else of a file is passed on."""
-    text = re.match(r"(?s)(.*) \(\1, ASCII", shown)  # libvips shows a text as "text (text, ASCII, …)"
+    # libvips shows a text as "text (text, ASCII, …)", and we have written "text ()" where it comes from us
+    text = re.match(r"(?s)(.*) \((?:\1, ASCII|\)$)", shown)
     letters = (
         letter for letter in (text[1] if text else shown) if letter.isprintable() and letter not in "<>"
     )

@@ -5,10 +5,12 @@ Which bytes a rendition gets: the smallest that look good enough.
     or what loses nothing, where that is smaller: drawings, text, few colours
     or the source itself, where that is smaller still, cleaned of all but its pixels
 
-One `Encoder` is for one picture, because what was learnt in one size helps in the next.
+One `Encoder` is for one picture, because what was learnt in one size helps in the next, and because two
+presets may ask for the same: of a small picture, large and medium do not differ.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf
 from typing import Final
 
 import numpy as np
@@ -25,22 +27,19 @@ from packshot.codecs import (
     flat,
     pixels,
 )
-from packshot.loading import has
+from packshot.loading import UNREADABLE, has
 from packshot.models import Encoding, Preset
 from packshot.presets import FORMATS, STAND_INS
 from packshot.quality import HABITS, Search, Slot, Trial
 from packshot.ssimulacra2 import SMALLEST_SIDE, Original
 
 BLACK: Final = 0
-CHEAP_FIRST: Final = (
-    "jpeg",
-    "png",
-    "webp",
-    "avif",
-)  # what one tells of the picture saves trials with the next
+CHEAP_FIRST: Final = ("jpeg", "png", "webp", "avif")  # what one tells saves trials with the next
 SAMPLE: Final = 16_384  # pixels
 FEW_COLOURS: Final = 1_000  # among them: photos have several times as many
 UNSEEN_SCORE: Final = 90  # "no difference is seen"; then 256 colours are enough
+EXACT_SCORE: Final = 100
+SAME: Final = 2  # how far the numbers of a source may be from those that we make of it with its sRGB profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +66,30 @@ class Encoder:
 
     def __init__(self) -> None:
         self._search = Search()
+        self._made: dict[tuple[int, int, Preset], Made] = {}
 
     def encode(self, image: pyvips.Image, preset: Preset, source: Kin) -> list[Made]:
         """Return the files of all encodings of a preset, in their order."""
         target = Target(image, preset.score)
         made = {
-            encoding: self._made(target, encoding, preset, source)
+            encoding: self._once(target, encoding, preset, source)
             for encoding in sorted(preset.encodings, key=lambda one: CHEAP_FIRST.index(one.format))
         }
         return [made[encoding] for encoding in preset.encodings]
 
-    def _made(self, target: "Target", encoding: Encoding, preset: Preset, source: Kin) -> Made:
-        made = self._encoded(target, encoding, source)
+    def _once(self, target: "Target", encoding: Encoding, preset: Preset, source: Kin) -> Made:
+        alike = replace(preset, name="", pixels=0, encodings=(encoding,), animated=False)
+        key = (target.image.width, target.image.height, alike)
+        if key not in self._made:
+            self._made[key] = self._best(target, encoding, preset, source)
+        return self._made[key]
+
+    def _best(self, target: "Target", encoding: Encoding, preset: Preset, source: Kin) -> Made:
+        made = [self._encoded(target, encoding, source)]
         if preset.lossless and encoding.quality is None:
-            made = min([made, *_stand_ins(target, encoding.format)], key=lambda one: len(one.data))
-        return _kept(target.image, source, made) or made
+            made += _stand_ins(target, encoding.format)
+        best = min((_kept(target.image, source, one) or one for one in made), key=lambda one: len(one.data))
+        return replace(best, score=best.score if encoding.quality is None else None)
 
     def _encoded(self, target: "Target", encoding: Encoding, source: Kin) -> Made:
         format_, quality = encoding.format, encoding.quality
@@ -89,8 +97,9 @@ class Encoder:
             return _png(target, encoding)
         if quality is None and target.can_be_scored:
             bits = 8 * len(source.data) / target.pixels if source.is_same and source.format == "jpeg" else 0
+            most = len(source.data) if source.is_same and source.format == format_ else inf
             best = self._search.smallest(
-                Slot(format_, target.pixels, target.score, bits),
+                Slot(format_, target.pixels, target.score, bits, most),
                 lambda quality: target.trial(format_, quality, encoding.effort),
             )
             data = best.data
@@ -138,14 +147,25 @@ class Target:
 
 
 def _kept(image: pyvips.Image, source: Kin, made: Made) -> Made | None:
-    """Return the source itself, cleaned, if that is smaller."""
+    """Return the source itself, cleaned, if that is no larger, names its author and shows the same."""
     if not source.is_same or source.format != made.format:
         return None
     has_credit = any(has(image, name) for name in CREDITS)
     if has_credit and source.format != "jpeg":
         return None
     data = cleaned(source.format, source.data, made.data if has_credit else b"")
-    return Made(source.format, data, None, 100) if data and len(data) <= len(made.data) else None
+    if data and len(data) <= len(made.data) and _shows(data, source.format, image):
+        return Made(source.format, data, None, EXACT_SCORE)
+    return None
+
+
+def _shows(data: bytes, format_: str, image: pyvips.Image) -> bool:
+    try:
+        shown = decode(data, format_)
+    except UNREADABLE:
+        return False
+    is_alike = (shown.width, shown.height, shown.bands) == (image.width, image.height, image.bands)
+    return is_alike and bool((shown - image).abs().max() <= SAME)
 
 
 def _stand_ins(target: Target, format_: str) -> list[Made]:
@@ -153,7 +173,7 @@ def _stand_ins(target: Target, format_: str) -> list[Made]:
         return []
     if STAND_INS[format_] == "png":
         return [_png(target, FORMATS["png"].default)]
-    return [Made("webp", encode_losslessly(target.image, "webp"), None, 100)]
+    return [Made("webp", encode_losslessly(target.image), None, EXACT_SCORE)]
 
 
 def _png(target: Target, encoding: Encoding) -> Made:
@@ -163,4 +183,4 @@ def _png(target: Target, encoding: Encoding) -> Made:
         score = target.score_of(decode(data, "png"))
         if score >= UNSEEN_SCORE:
             return Made("png", data, None, round(score, 1))
-    return Made("png", encode(target.image, "png", 100, encoding.effort), None, 100)
+    return Made("png", encode(target.image, "png", 100, encoding.effort), None, EXACT_SCORE)
