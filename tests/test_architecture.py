@@ -95,7 +95,7 @@ OWNERS: Final = {
     "dotenv": {"settings"},
     "fastapi": {"web", "app", "daemon"},  # app and daemon hand the application on, and name its type
     "httptools": {"web"},
-    "numpy": {"codecs", "encode", "srgb", "ssimulacra2"},  # in the child process only
+    "numpy": {"codecs", "encode", "resize", "srgb", "ssimulacra2"},  # in the child process only
     "obstore": {"stores"},
     "orjson": {"database", "terminal"},  # jsonb columns; `--json`
     "pydantic": {"settings", "web", "commands"},  # commands reads files by the API's shapes

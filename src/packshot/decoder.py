@@ -26,6 +26,7 @@ from packshot.errors import ConfigError, DecoderCrashed, ImageError
 from packshot.loading import prepare
 from packshot.models import Encoding, Preset, SourceLimits
 from packshot.render import Rendering, render
+from packshot.resize import reserve
 from packshot.sandbox import confine
 
 MOST_JOB_BYTES: Final = 65_536
@@ -42,6 +43,7 @@ def main(memory_bytes: int, cpu_seconds: int, extra_formats: Sequence[str]) -> N
     answers = os.dup(1)
     os.dup2(2, 1)  # whatever a library prints must not look like an answer
     try:
+        reserve()
         greeting = {"libvips": prepare(extra_formats), **asdict(confine(memory_bytes, cpu_seconds))}
     except (ConfigError, OSError, RuntimeError) as error:
         _say(answers, {"refused": str(error)})
@@ -77,10 +79,7 @@ def _say(answers: int, said: dict[str, Any]) -> None:
 
 
 def _answer(job: dict[str, Any], source: int, *outputs: int, extra_formats: Sequence[str]) -> dict[str, Any]:
-    presets = [
-        Preset(**{**preset, "encodings": tuple(Encoding(**one) for one in preset["encodings"])})
-        for preset in job["presets"]
-    ]
+    presets = [_preset(preset) for preset in job["presets"]]
     try:
         rendering = render(_read(source), presets, SourceLimits(**job["limits"]), extra_formats)
         return _written(rendering, outputs)
@@ -89,6 +88,11 @@ def _answer(job: dict[str, Any], source: int, *outputs: int, extra_formats: Sequ
     except Exception:  # noqa: BLE001 - a bug must reach the log of the parent, not kill the child in silence
         message = "The decoder failed in a way that nobody has foreseen."
         return {"error": DecoderCrashed.code, "message": message, "debug": traceback.format_exc()[-2000:]}
+
+
+def _preset(said: dict[str, Any]) -> Preset:
+    encodings = tuple(Encoding(**one) for one in said["encodings"])
+    return Preset(**said | {"encodings": encodings, "aspect": tuple(said["aspect"])})
 
 
 def _read(descriptor: int) -> bytes:

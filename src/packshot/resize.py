@@ -94,6 +94,12 @@ class Filter:
         return int(np.searchsorted(self.places[:, -1], inputs, "left"))
 
 
+def reserve() -> None:
+    """Let OpenBLAS have its memory now: later, within limits, it would end the process for want of it."""
+    square = np.ones((256, 256), np.float32)
+    np.matmul(square, square)
+
+
 def resized(light: Light, size: tuple[int, int], scale: float) -> Light:
     """Return the picture in another size, `scale` times the source's, as light."""
     (width, height), strips = _read(light.picture)
