@@ -85,6 +85,8 @@ class Encoder:
         return self._made[key]
 
     def _best(self, target: "Target", encoding: Encoding, preset: Preset, source: Kin) -> Made:
+        if encoding.format == "jpeg":  # nothing shines through it, nor through what comes instead
+            target = target.on_white()
         made = [self._encoded(target, encoding, source)]
         if preset.lossless and encoding.quality is None:
             made += _stand_ins(target, encoding.format)
@@ -120,6 +122,10 @@ class Target:
         self.can_be_scored = min(image.width, image.height) >= SMALLEST_SIDE
         self._originals: dict[int, Original] = {}
         self._has_few_colours: bool | None = None
+
+    def on_white(self) -> "Target":
+        """Return the picture without transparency."""
+        return Target(flat(self.image, WHITE), self.score) if self.image.hasalpha() else self
 
     def trial(self, format_: str, quality: int, effort: int) -> Trial:
         """Encode in this quality and look at it."""
