@@ -5,16 +5,18 @@ PYTHON_IN_VENV := .venv/bin/python
 RUN_READY := .venv/.run-ready
 DEV_READY := .venv/.dev-ready
 SERVERS_READY := .venv/.servers-ready
+SHARP := .venv/.sharp/node_modules/sharp
+SHARP_VERSION := 0.35.5
 
 # Inside, because a home is not always there or writable (containers, CI).
 export UV_CACHE_DIR ?= .venv/.cache
 
-.PHONY: help run install demo test check bench chaos fuzz format lock clean
+.PHONY: help run install demo test check bench bench-quality chaos fuzz format lock clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 8
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
 
 run: $(RUN_READY) ## Start everything on http://127.0.0.1:8080; Ctrl-C stops it
 	@$(PYTHON_IN_VENV) -m packshot serve
@@ -34,6 +36,9 @@ check: $(DEV_READY) ## Check format, style and types
 
 bench: $(DEV_READY) $(SERVERS_READY) ## Measure; the figures in docs/performance.md come from here
 	$(PYTHON_IN_VENV) -m benchmarks $(ARGS)
+
+bench-quality: $(DEV_READY) $(SHARP) ## Compare our pictures with Pillow's and sharp's; PICTURES=folder takes yours
+	$(PYTHON_IN_VENV) -m benchmarks.quality $(ARGS)
 
 chaos: $(DEV_READY) $(SERVERS_READY) ## Break everything and check the books, 40 minutes; ARGS=--short for three minutes
 	$(PYTHON_IN_VENV) -m chaos $(ARGS)
@@ -70,6 +75,11 @@ $(DEV_READY): .venv/.made requirements/dev.txt
 
 $(SERVERS_READY): .venv/.made servers/install.sh servers/kafka-pom.xml
 	@sh servers/install.sh
+
+# Only to be compared with. Without Node it is left out, and asked for again the next time.
+$(SHARP): | .venv/.made
+	@npm install --silent --no-audit --no-fund --prefix .venv/.sharp sharp@$(SHARP_VERSION) || \
+	echo "sharp cannot be installed (it needs Node and npm); it is left out." >&2
 
 COMPILE := .venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links

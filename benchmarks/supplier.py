@@ -26,15 +26,19 @@ HOST: Final = "127.0.0.1"
 
 async def pictures(scratch: Path) -> list[Path]:
     """Return the files to work on, drawing them first if nobody gave any."""
-    folder = Path(os.environ.get("PICTURES", ""))
-    if "PICTURES" not in os.environ:
-        folder = scratch / "pictures"
-        folder.mkdir()
-        child = await asyncio.create_subprocess_exec(sys.executable, "-m", "packshot.sketch", str(folder))
-        assert await child.wait() == 0, "the pictures could not be drawn"
+    folder = Path(os.environ["PICTURES"]) if "PICTURES" in os.environ else await drawn(scratch)
     files = sorted(file for file in folder.iterdir() if file.is_file() and _can_be_numbered(file))
     assert files, f"there are no JPEG or PNG files in {folder}"
     return files
+
+
+async def drawn(scratch: Path) -> Path:
+    """Draw the demo's pictures and return their folder."""
+    folder = scratch / "pictures"
+    folder.mkdir(exist_ok=True)
+    child = await asyncio.create_subprocess_exec(sys.executable, "-m", "packshot.sketch", str(folder))
+    assert await child.wait() == 0, "the pictures could not be drawn"
+    return folder
 
 
 class Supplier:
