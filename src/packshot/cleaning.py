@@ -135,8 +135,8 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _is_all_pixels(packed: bytes, header: bytes) -> bool:
-    """Say whether there are as many bytes as rows have, and nothing behind them; if interlaced, no."""
-    if len(header) != PNG_HEADER_BYTES or header[9] not in PNG_CHANNELS or header[12]:
+    """Say whether there are as many bytes as rows have, and nothing behind; interlaced, it is more."""
+    if len(header) != PNG_HEADER_BYTES or header[9] not in PNG_CHANNELS:
         return False
     width, height = (int.from_bytes(header[at : at + 4], "big") for at in (0, 4))
     bits = width * header[8] * PNG_CHANNELS[header[9]]

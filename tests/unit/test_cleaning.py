@@ -1,5 +1,6 @@
 """What is kept of a source: every pixel, and nothing else."""
 
+import tracemalloc
 import zlib
 from collections.abc import Iterator, Mapping
 from random import Random
@@ -214,7 +215,14 @@ def test_nothing_is_hidden_behind_the_rows_of_a_png() -> None:
 
 
 def test_a_png_that_unpacks_to_gigabytes_costs_nothing() -> None:
-    assert cleaned("png", repacked(zlib.compress(bytes(50_000_000)))) is None
+    bomb = repacked(zlib.compress(bytes(50_000_000)))
+    tracemalloc.start()
+
+    assert cleaned("png", bomb) is None
+
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1_000_000
 
 
 def test_an_interlaced_png_is_not_kept() -> None:
