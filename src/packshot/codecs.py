@@ -21,14 +21,28 @@ MOST_CREDIT_CHARACTERS: Final = 200
 SMALL_PIXELS: Final = 100_000
 TUNED_FOR_MS_SSIM: Final = 2  # mozjpeg's name for the table
 WHITE: Final = 255
+FULL_COLOUR: Final = {"avif": 82, "jpeg": 90}  # what needs so much quality is held back by its colours
 
 
-def encode(image: pyvips.Image, format_: str, quality: int, effort: int, *, is_trial: bool = False) -> bytes:
-    """Return the file; a trial has the same pixels and need not be as small."""
+def encode(
+    image: pyvips.Image,
+    format_: str,
+    quality: int,
+    effort: int,
+    *,
+    is_trial: bool = False,
+    in_full_colour: bool = False,
+) -> bytes:
+    """Return the file; a trial has the same pixels and need not be as small.
+
+    From FULL_COLOUR on, and when told so, each pixel has a colour, else each four of them.
+    """
+    in_full_colour = in_full_colour or quality >= FULL_COLOUR.get(format_, 101)
+    colours = "off" if in_full_colour else "on"
     match format_:
         case "avif":
-            options = {"compression": "av1", "encoder": "aom", "bitdepth": 8, "Q": quality}
-            data = image.heifsave_buffer(effort=effort, keep=_keep(image), **options)
+            options = {"compression": "av1", "encoder": "aom", "bitdepth": 8, "subsample_mode": colours}
+            data = image.heifsave_buffer(Q=quality, effort=effort, keep=_keep(image), **options)
         case "webp":
             data = image.webpsave_buffer(Q=quality, effort=effort, keep=_keep(image))
         case "png":
@@ -40,6 +54,7 @@ def encode(image: pyvips.Image, format_: str, quality: int, effort: int, *, is_t
                 Q=quality,
                 optimize_coding=True,
                 interlace=not is_small and not is_trial,
+                subsample_mode=colours,
                 keep=_keep(image),
                 **options,
             )

@@ -94,8 +94,8 @@ def _reduce(source: Source, to: Layout, fail_on: str) -> Picture:
     return Picture(bare(to_numbers(turned), image), Light(turned, to.scale))
 
 
-def _turned(planes: Floats, orientation: int) -> Floats:
+def _turned(light: Floats, orientation: int) -> Floats:
     """Return a picture upright that lies as EXIF says (1 to 8)."""
     if orientation in LIES_ON_ITS_SIDE:
-        planes = planes.swapaxes(1, 2)
-    return planes[:, :: -1 if orientation in UPSIDE_DOWN else 1, :: -1 if orientation in MIRRORED else 1]
+        light = light.swapaxes(0, 2)
+    return light[:: -1 if orientation in UPSIDE_DOWN else 1, :, :: -1 if orientation in MIRRORED else 1]

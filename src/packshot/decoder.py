@@ -43,8 +43,7 @@ def main(memory_bytes: int, cpu_seconds: int, extra_formats: Sequence[str]) -> N
     answers = os.dup(1)
     os.dup2(2, 1)  # whatever a library prints must not look like an answer
     try:
-        reserve()
-        greeting = {"libvips": prepare(extra_formats), **asdict(confine(memory_bytes, cpu_seconds))}
+        greeting = _prepared(memory_bytes, cpu_seconds, extra_formats)
     except (ConfigError, OSError, RuntimeError) as error:
         _say(answers, {"refused": str(error)})
         return
@@ -54,6 +53,13 @@ def main(memory_bytes: int, cpu_seconds: int, extra_formats: Sequence[str]) -> N
         with _closing(descriptors):
             answer = _answer(json.loads(text), *descriptors, extra_formats=extra_formats)
         _say(answers, answer)
+
+
+def _prepared(memory_bytes: int, cpu_seconds: int, extra_formats: Sequence[str]) -> dict[str, Any]:
+    """Have what cannot be had later, put the walls up, and say what stands."""
+    version = prepare(extra_formats)
+    reserve()
+    return {"libvips": version, **asdict(confine(memory_bytes, cpu_seconds))}
 
 
 def _next_job(jobs: socket.socket) -> tuple[bytes, list[int]]:

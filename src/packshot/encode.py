@@ -19,6 +19,7 @@ import pyvips
 from packshot.cleaning import cleaned
 from packshot.codecs import (
     CREDITS,
+    FULL_COLOUR,
     WHITE,
     decode,
     encode,
@@ -36,7 +37,7 @@ from packshot.ssimulacra2 import SMALLEST_SIDE, Original
 BLACK: Final = 0
 CHEAP_FIRST: Final = ("jpeg", "png", "webp", "avif")  # what one tells saves trials with the next
 SAMPLE: Final = 16_384  # pixels
-FEW_COLOURS: Final = 1_000  # among them: photos have several times as many
+FEW_COLOURS: Final = 1_000  # in them: photos have several times as many
 UNSEEN_SCORE: Final = 90  # "no difference is seen"; then 256 colours are enough
 EXACT_SCORE: Final = 100
 SAME: Final = 2  # how far the numbers of a source may be from those that we make of it with its sRGB profile
@@ -100,14 +101,9 @@ class Encoder:
         if quality is None and target.can_be_scored:
             bits = 8 * len(source.data) / target.pixels if source.is_same and source.format == "jpeg" else 0
             most = len(source.data) if source.is_same and source.format == format_ else inf
-            best = self._search.smallest(
-                Slot(format_, target.pixels, target.score, bits, most),
-                lambda quality: target.trial(format_, quality, encoding.effort),
-            )
-            data = best.data
-            if format_ == "jpeg":
-                data = encode(target.image, format_, best.quality, encoding.effort)
-            return Made(format_, data, best.quality, round(best.score, 1))
+            slot = Slot(format_, target.pixels, target.score, bits, most)
+            best = self._search.smallest(slot, lambda quality: target.trial(encoding, quality))
+            return _final(target, encoding, slot, best)
         quality = quality or round(HABITS[format_].usual)
         return Made(format_, encode(target.image, format_, quality, encoding.effort), quality, None)
 
@@ -117,20 +113,21 @@ class Target:
 
     def __init__(self, image: pyvips.Image, score: float) -> None:
         self.image = image
-        self.score = score
         self.pixels = image.width * image.height
         self.can_be_scored = min(image.width, image.height) >= SMALLEST_SIDE
+        self.is_drawn = self._is_drawn()
+        self.score = max(score, UNSEEN_SCORE) if self.is_drawn else score  # on plain areas all is seen
         self._originals: dict[int, Original] = {}
-        self._has_few_colours: bool | None = None
 
     def on_white(self) -> "Target":
         """Return the picture without transparency."""
         return Target(flat(self.image, WHITE), self.score) if self.image.hasalpha() else self
 
-    def trial(self, format_: str, quality: int, effort: int) -> Trial:
+    def trial(self, encoding: Encoding, quality: int, *, in_full_colour: bool = False) -> Trial:
         """Encode in this quality and look at it."""
-        data = encode(self.image, format_, quality, effort, is_trial=True)
-        return Trial(quality, data, self.score_of(decode(data, format_)))
+        options = {"is_trial": True, "in_full_colour": in_full_colour}
+        data = encode(self.image, encoding.format, quality, encoding.effort, **options)
+        return Trial(quality, data, self.score_of(decode(data, encoding.format)))
 
     def score_of(self, shown: pyvips.Image) -> float:
         """Score what a file shows; where something shines through, the worse of white and black behind it."""
@@ -142,14 +139,26 @@ class Target:
             self._originals[background] = Original(pixels(flat(self.image, background)))
         return self._originals[background]
 
-    @property
-    def has_few_colours(self) -> bool:
-        """Say whether it may be a drawing or text, from a sample."""
-        if self._has_few_colours is None:
-            colours = pixels(flat(self.image, WHITE)).reshape(-1, 3)[:: max(1, self.pixels // SAMPLE)]
-            numbers = colours @ np.array([1 << 16, 1 << 8, 1])
-            self._has_few_colours = len({*numbers.tolist()}) <= FEW_COLOURS  # np.unique would load more code
-        return self._has_few_colours
+    def _is_drawn(self) -> bool:
+        """Say whether it is a drawing or text, from some rows: few colours, and most beside the same."""
+        rows = pixels(flat(self.image, WHITE))[:: max(1, self.pixels // SAMPLE)]
+        colours = rows @ np.array([1 << 16, 1 << 8, 1])
+        plain = np.count_nonzero(colours[:, 1:] == colours[:, :-1])
+        return (
+            plain >= colours.size / 2 and len({*colours.ravel().tolist()}) <= FEW_COLOURS
+        )  # np.unique loads more code
+
+
+def _final(target: Target, encoding: Encoding, slot: Slot, best: Trial) -> Made:
+    """Return what the search has found; where colours smear, look for less quality in full colour."""
+    format_, data = encoding.format, best.data
+    in_full_colour = best.quality >= FULL_COLOUR.get(format_, inf)
+    if in_full_colour:
+        best = Search().smallest(slot, lambda quality: target.trial(encoding, quality, in_full_colour=True))
+        data = best.data
+    if format_ == "jpeg":
+        data = encode(target.image, format_, best.quality, encoding.effort, in_full_colour=in_full_colour)
+    return Made(format_, data, best.quality, round(best.score, 1))
 
 
 def _kept(image: pyvips.Image, source: Kin, made: Made) -> Made | None:
@@ -175,7 +184,7 @@ def _shows(data: bytes, format_: str, image: pyvips.Image) -> bool:
 
 
 def _stand_ins(target: Target, format_: str) -> list[Made]:
-    if format_ not in STAND_INS or not target.has_few_colours:
+    if format_ not in STAND_INS or not target.is_drawn:
         return []
     if STAND_INS[format_] == "png":
         return [_png(target, FORMATS["png"].default)]
@@ -184,7 +193,7 @@ def _stand_ins(target: Target, format_: str) -> list[Made]:
 
 def _png(target: Target, encoding: Encoding) -> Made:
     """Return a PNG that loses nothing, or one with a palette if no difference is seen."""
-    if encoding.quality is None and target.has_few_colours and target.can_be_scored:
+    if encoding.quality is None and target.is_drawn and target.can_be_scored:
         data = encode_with_palette(target.image)
         score = target.score_of(decode(data, "png"))
         if score >= UNSEEN_SCORE:

@@ -19,6 +19,7 @@ SMALL: Final = 32  # pixels of the longer side
 SHADES: Final = 5  # of red, green and blue; an odd number keeps a grainy grey together
 EDGE: Final = 0.05  # how much of a picture is its edge
 MIDDLE: Final = 512  # pixels: where the product is, and enough of it
+DIGITS: Final = 3
 LEAST: Final = 8  # pixels; on less there is nothing that could be sharp
 SMOOTH: Final = 1 / 16  # what is nothing but smooth bends four times as much in half the size
 
@@ -30,8 +31,8 @@ def facts_of(image: pyvips.Image) -> Facts:
         colour=_colour(pixel for row in rows for pixel in row),
         placeholder=thumbhash(rows),
         has_transparency=bool(image.hasalpha()) and image[image.bands - 1].min() < OPAQUE,
-        whiteness=_whiteness(rows),
-        sharpness=_sharpness(image),
+        whiteness=round(_whiteness(rows), DIGITS),
+        sharpness=round(_sharpness(image), DIGITS),
     )
 
 

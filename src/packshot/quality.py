@@ -40,7 +40,8 @@ AIM: Final = 0.6
 MOST: Final = 2.5
 MOST_TRIALS: Final = 6
 LONGEST_STEP: Final = 25
-QUALITIES: Final = range(20, 98)
+# With less, edges ring, and the score of a picture that is mostly empty does not tell.
+QUALITIES: Final = range(48, 98)
 LONGEST_SECONDS: Final = 5  # of processor time for a picture; then the first trial must do
 
 NEAR: Final = 5  # times as many pixels: how hard a picture is stays nearly the same
@@ -179,7 +180,7 @@ def _between(quality: int, target: float, trials: Sequence[Trial]) -> int:
     too_high = min((t.quality for t in trials if t.score > target + MOST), default=QUALITIES[-1] + 1)
     if too_low < too_high:
         quality = min(max(quality, too_low + 1), too_high - 1)
-    return quality
+    return _within(quality)
 
 
 def _choose(target: float, trials: Collection[Trial]) -> Trial:

@@ -25,17 +25,18 @@ Floats = npt.NDArray[np.float32]
 
 OPAQUE: Final = 255
 FINEST: Final = np.float32(65_535)  # steps of light, fine enough for the darkest numbers
+FAINTEST: Final = np.float32(1e-6)  # what is more transparent has no colour
 ROUND: Final = np.float32(0.5)
 LOBES: Final = 3
 LEFT: Final = 2  # times as many as are wanted
-STRIP: Final = 32  # rows or columns that are multiplied at a time
+STRIP: Final = 64  # rows or columns that are multiplied at a time
 # A little less than half a pixel: both sides shrink alike but for what rounding does to the size.
 ALMOST_HALF: Final = 0.49
 
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """A picture as light: bands x height x width, 0 to 1; alpha comes last and is multiplied into the others.
+    """A picture as light: height x bands x width, 0 to 1; alpha comes last and is multiplied into the others.
 
     Or still as an 8-bit image in sRGB or grey, whose numbers become light when they are read. `scale` is its
     size divided by the source's.
@@ -111,23 +112,30 @@ def resized(light: Light, size: tuple[int, int], scale: float) -> Light:
     ]
     parts = []
     for rows in _shorter(strips, down):
-        part = np.empty((*rows.shape[:2], size[0]), np.float32)
+        lines = rows.reshape(-1, width)
+        part = np.empty((len(lines), size[0]), np.float32)
         for outputs, inputs, matrix in columns:
-            np.matmul(rows[..., inputs], matrix, out=part[..., outputs])
-        parts.append(part)
-    return Light(np.concatenate(parts, axis=1), scale)
+            part[:, outputs] = lines[:, inputs] @ matrix
+        parts.append(part.reshape(*rows.shape[:2], size[0]))
+    return Light(np.concatenate(parts), scale)
 
 
-def to_numbers(planes: Floats) -> pyvips.Image:
-    """Return light as a picture in 8-bit sRGB or grey, with its transparency."""
-    is_transparent = len(planes) in (2, 4)
-    colours = planes[:-1] / np.where(planes[-1] > 0, planes[-1], 1) if is_transparent else planes
-    numbers = [NUMBERS[(np.clip(plane, 0, 1) * FINEST + ROUND).astype(np.uint16)] for plane in colours]
+def to_numbers(light: Floats) -> pyvips.Image:
+    """Return light (height x bands x width) as a picture in 8-bit sRGB or grey, with its transparency."""
+    height, bands, width = light.shape
+    is_transparent = bands in (2, 4)
+    colours = light
     if is_transparent:
-        numbers.append((np.clip(planes[-1], 0, 1) * OPAQUE + ROUND).astype(np.uint8))
-    interleaved = np.ascontiguousarray(np.stack(numbers, axis=-1))
-    image = pyvips.Image.new_from_memory(interleaved, *interleaved.shape[1::-1], len(planes), "uchar")
-    return image.copy(interpretation="srgb" if len(planes) > 2 else "b-w")  # noqa: PLR2004 - grey has two at most
+        colours = light[:, :-1].copy()
+        colours /= np.maximum(light[:, -1:], FAINTEST)
+    numbers = np.empty((height, width, bands), np.uint8)
+    for band in range(colours.shape[1]):
+        steps = (np.clip(colours[:, band], 0, 1) * FINEST + ROUND).astype(np.uint16)
+        np.take(NUMBERS, steps, out=numbers[..., band], mode="clip")
+    if is_transparent:
+        numbers[..., -1] = np.clip(light[:, -1], 0, 1) * OPAQUE + ROUND
+    image = pyvips.Image.new_from_memory(numbers, width, height, bands, "uchar")
+    return image.copy(interpretation="srgb" if bands > 2 else "b-w")  # noqa: PLR2004 - grey has two at most
 
 
 def _factor(have: int, want: int, exact: float) -> float:
@@ -140,10 +148,10 @@ def _strips(length: int) -> Iterator[slice]:
 
 
 def _read(picture: pyvips.Image | Floats) -> tuple[tuple[int, int], Iterator[tuple[slice, Floats]]]:
-    """Return the size of a picture, and its rows as light, some at a time: bands x rows x width."""
+    """Return the size of a picture, and its rows as light, some at a time: rows x bands x width."""
     if isinstance(picture, np.ndarray):
-        height, width = picture.shape[1:]
-        return (width, height), ((rows, picture[:, rows]) for rows in _strips(height))
+        height, _, width = picture.shape
+        return (width, height), ((rows, picture[rows]) for rows in _strips(height))
     return (picture.width, picture.height), _lit(picture)
 
 
@@ -153,21 +161,24 @@ def _lit(image: pyvips.Image) -> Iterator[tuple[slice, Floats]]:
     for rows in _strips(image.height):
         data = region.fetch(0, rows.start, width, rows.stop - rows.start)
         numbers = np.frombuffer(data, np.uint8).reshape(-1, width, bands)
-        light = np.stack([np.take(LIGHT, numbers[..., band]) for band in range(bands)])
+        light = np.empty((len(numbers), bands, width), np.float32)
+        for band in range(bands):
+            np.take(LIGHT, numbers[..., band], out=light[:, band], mode="clip")
         if bands in (2, 4):
-            light[-1] = numbers[..., -1] / np.float32(OPAQUE)
-            light[:-1] *= light[-1]
+            light[:, -1] = numbers[..., -1] / np.float32(OPAQUE)
+            light[:, :-1] *= light[:, -1:]
         yield rows, light
 
 
 def _shorter(strips: Iterator[tuple[slice, Floats]], down: Filter) -> Iterator[Floats]:
-    """Yield the rows that `down` makes of those of a picture, some at a time: bands x rows x width."""
-    pending, done = np.zeros((1, 0, 1), np.float32), 0
+    """Yield the rows that `down` makes of those of a picture, some at a time: rows x bands x width."""
+    pending, done = np.zeros((0, 1, 1), np.float32), 0
     for inputs, light in strips:
         outputs = down.outputs_of(inputs)
-        longer = np.zeros((len(light), outputs.stop - done, light.shape[2]), np.float32)
-        longer[:, : pending.shape[1]] = pending
-        longer[:, outputs.start - done :] += down.matrix(outputs, inputs) @ light
+        longer = np.zeros((outputs.stop - done, *light.shape[1:]), np.float32)
+        longer[: len(pending)] = pending
+        part = down.matrix(outputs, inputs) @ light.reshape(len(light), -1)
+        longer[outputs.start - done :] += part.reshape(-1, *light.shape[1:])
         finished = down.finished(inputs.stop)
-        yield longer[:, : finished - done]
-        pending, done = longer[:, finished - done :], finished
+        yield longer[: finished - done]
+        pending, done = longer[finished - done :], finished

@@ -7,9 +7,10 @@ import pyvips
 from tests.pictures import encode as as_file
 from tests.pictures import picture
 
-from packshot.codecs import decode
+from packshot.codecs import FULL_COLOUR, decode, encode
 from packshot.encode import Encoder, Kin, Made, Target
 from packshot.models import Encoding, Preset
+from packshot.quality import QUALITIES
 
 FORMATS = ("avif", "jpeg", "webp")
 NONE = Kin("tiff", b"", is_same=False)
@@ -211,3 +212,42 @@ def test_what_they_ask_for_differently_is_made_anew(other: dict[str, Any]) -> No
     (one,) = encoder.encode(inverted, preset("webp", **other), NONE)
 
     assert (shown(one) - inverted).abs().avg() < 10
+
+
+def vivid_print() -> pyvips.Image:
+    """Return fine stripes in colours of the same lightness, over a soft photo."""
+    ways = pyvips.Image.xyz(320, 240)
+    stripes = ((ways[0] + ways[1]) % 3 < 1).ifthenelse([255, 0, 60], [0, 110, 255])
+    return (stripes * 0.8 + soft_photo() * 0.2).cast("uchar").copy(interpretation="srgb").copy_memory()
+
+
+@pytest.mark.parametrize("format_", ["avif", "jpeg"])
+def test_colours_that_would_smear_are_kept_for_each_pixel(format_: str) -> None:
+    wanted = preset(format_)
+    one = made(vivid_print(), wanted)
+    smeared = encode(vivid_print(), format_, FULL_COLOUR[format_] - 1, 0)
+
+    assert one.score is not None
+    assert one.score >= wanted.score
+    assert Target(vivid_print(), 80).score_of(decode(smeared, format_)) < wanted.score
+
+
+@pytest.mark.parametrize("format_", ["avif", "jpeg"])
+def test_a_drawing_looks_better_than_asked_because_on_plain_areas_all_is_seen(format_: str) -> None:
+    one = made(logo(), preset(format_, score=60, lossless=False))
+
+    assert one.score is not None
+    assert one.score >= 89
+
+
+def test_a_photo_in_few_colours_is_no_drawing() -> None:
+    palette = decode(as_file(soft_photo(), "png", palette=True), "png")
+
+    assert Target(logo(), 80).is_drawn
+    assert not Target(palette, 80).is_drawn
+
+
+def test_a_picture_that_is_mostly_empty_is_not_ruined_for_its_score() -> None:
+    spot = soft_photo(40, 30).embed(180, 130, 800, 600, extend="white").copy_memory()
+
+    assert (made(spot, preset("avif", score=50, lossless=False)).quality or 0) >= QUALITIES[0]
