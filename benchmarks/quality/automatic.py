@@ -52,10 +52,20 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
+class Single:
+    """One format in all presets, beside the one quality that gives no picture a worse score."""
+
+    format: str
+    quality: int
+    bytes: float  # automatic ÷ fixed
+
+
+@dataclass(frozen=True, slots=True)
 class Automatic:
     """All of them, and automatic ÷ fixed time when everything is made together."""
 
     cells: Sequence[Cell]
+    singles: Sequence[Single]
     times: float
 
 
@@ -103,13 +113,15 @@ def measure(files: Sequence[Path], rounds: int, command: str | None) -> Automati
     presets = load_presets(None)
     rendered = [render(data, presets, LIMITS).encoded for data in sources]
     made = iter(zip(*rendered, strict=True))
-    cells = []
+    tasks, cells = [], []
     for preset in presets:
         exact = [Exact(data, preset) for data in sources]
         for encoding in preset.encodings:
             print(f"automatic quality: {preset.name} {encoding.format} …", file=sys.stderr)
-            cells.append(_cell(Task(preset, encoding, sources, exact, next(made)), rounds, command))
-    return Automatic(cells, _times(sources, presets, [*_fixed(presets, cells)], rounds))
+            tasks.append(Task(preset, encoding, sources, exact, next(made)))
+            cells.append(_cell(tasks[-1], rounds, command))
+    times = _times(sources, presets, [*_fixed(presets, cells)], rounds)
+    return Automatic(cells, [*_singles(tasks, cells)], times)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +134,20 @@ class Task:
     exact: Sequence[Exact]
     made: Sequence[Encoded]
 
+    @property
+    def encoded(self) -> Sequence[tuple[Exact, Encoded]]:
+        """Return what was not passed on as it came."""
+        pairs = zip(self.exact, self.made, strict=True)
+        return [(exact, one) for exact, one in pairs if one.quality is not None]
+
+    @property
+    def bytes(self) -> int:
+        """Return what automatic quality takes."""
+        return sum(len(one.data) for _, one in self.encoded)
+
 
 def _cell(task: Task, rounds: int, command: str | None) -> Cell:
-    pairs = [
-        (exact, one) for exact, one in zip(task.exact, task.made, strict=True) if one.quality is not None
-    ]
+    pairs = task.encoded
     assert pairs, f"no picture of {task.preset.name} was encoded"
     scores = [exact.score(one.data, one.format) for exact, one in pairs]
     shots = cache(lambda quality: [exact.shot(task.encoding, quality) for exact, _ in pairs])
@@ -149,8 +170,16 @@ def _cell(task: Task, rounds: int, command: str | None) -> Cell:
             [replace(task.preset, encodings=(replace(task.encoding, quality=same_mean),))],
             rounds,
         ),
-        sum(len(one.data) for _, one in pairs) / sum(shot.bytes for shot in shots(same_worst)),
+        task.bytes / sum(shot.bytes for shot in shots(same_worst)),
     )
+
+
+def _singles(tasks: Sequence[Task], cells: Sequence[Cell]) -> Iterator[Single]:
+    for format_ in dict.fromkeys(cell.format for cell in cells):
+        quality = max(cell.same_worst for cell in cells if cell.format == format_)
+        alike = [task for task in tasks if task.encoding.format == format_]
+        fixed = sum(exact.shot(task.encoding, quality).bytes for task in alike for exact, _ in task.encoded)
+        yield Single(format_, quality, sum(task.bytes for task in alike) / fixed)
 
 
 def least(score_of: Callable[[int], float], wanted: float) -> int:

@@ -76,7 +76,7 @@ def small_picture_of_pillow(file: Path, pixels: int) -> Image.Image:
     image: Image.Image = Image.open(file)
     if image.mode != "RGB":
         image = image.convert("RGB")
-    image.thumbnail((pixels, pixels), Image.Resampling.LANCZOS)
+    image.thumbnail((pixels, pixels))
     ImageOps.exif_transpose(image, in_place=True)
     return image
 
