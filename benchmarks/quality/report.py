@@ -167,7 +167,7 @@ def _automatic(automatic: Automatic) -> str:
     ]
     total = f"All renditions of a picture together take {automatic.times:.2f} times as long"
     singles = "\n".join(
-        f"- One quality for {single.format} in all presets would have to be {single.quality}, lest a picture look "
+        f"- One quality for {single.format} in all presets would have to be {single.quality}, lest one look "
         f"worse than the worst of its preset; automatic quality takes {single.bytes:.2f} of its bytes."
         for single in automatic.singles
     )
