@@ -13,7 +13,7 @@ Presets: the named sizes and formats that every picture is made into, read from 
     animated = false                            # WebP can
 
 Order matters: the first format of the first preset is the main rendition. A recipe is the hash of
-everything that decides the bytes of a rendition, and with the source's hash it is the file's name
+everything that its preset says of a rendition, and with the source's hash it is the file's name
 in the store. Nothing here touches a picture; `render.py` does what a preset says.
 """
 
@@ -90,7 +90,7 @@ def load_presets(file: Path | None) -> tuple[Preset, ...]:
 
 @cache
 def recipe(preset: Preset, encoding: Encoding) -> str:
-    """Return 16 hex digits for everything that decides the bytes; the preset's name does not."""
+    """Return 16 hex digits for what a preset says of a rendition, all but its own name."""
     auto = (preset.score, preset.lossless) if encoding.quality is None else ()
     decisive = [
         RECIPE_VERSION,

@@ -8,6 +8,7 @@ from time import monotonic
 
 import pytest
 import pyvips
+from tests.pictures import encode, photo
 from tests.serving import Serving
 from tests.supplier import PICTURE, Supplier, png
 
@@ -15,7 +16,7 @@ PRESETS = [("large", 1600), ("medium", 800), ("thumb", 200)]
 
 
 async def test_a_picture_becomes_every_rendition_in_its_size(serving: Serving, supplier: Supplier) -> None:
-    supplier.files["/wide.png"] = png(2000, 1000)
+    supplier.files["/wide.png"] = encode(photo(2000, 1000), "png")
 
     product = await serving.ended(await serving.submit(supplier.url("/wide.png")))
 
@@ -35,7 +36,7 @@ async def test_a_picture_becomes_every_rendition_in_its_size(serving: Serving, s
 async def test_compressed_product_images_names_the_large_avif_of_each_image_in_order(
     serving: Serving, supplier: Supplier
 ) -> None:
-    supplier.files |= {f"/{n}.png": png(n, n) for n in (10, 20, 30)}
+    supplier.files |= {f"/{n}.png": encode(photo(n, n), "png") for n in (10, 20, 30)}
 
     product = await serving.ended(await serving.submit(*(supplier.url(f"/{n}.png") for n in (30, 10, 20))))
 

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pyvips
 from tests.console import packshot
-from tests.supplier import png
+from tests.pictures import encode, photo
 
 
 def test_the_demo_shows_what_became_of_every_picture_in_a_folder(tmp_path: Path) -> None:
     folder = tmp_path / "my pictures"
     folder.mkdir()
-    (folder / "wide [1].png").write_bytes(png(2000, 1000))
+    (folder / "wide [1].png").write_bytes(encode(photo(2000, 1000), "png"))
     (folder / "not a picture.jpg").write_text("Sorry, this shop has moved.")
     (folder / "notes.txt").write_text("no picture, and not served")
 
