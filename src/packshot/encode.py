@@ -10,6 +10,7 @@ presets may ask for the same: of a small picture, large and medium do not differ
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 from math import inf
 from typing import Final
 
@@ -31,7 +32,7 @@ from packshot.codecs import (
 from packshot.loading import UNREADABLE, has
 from packshot.models import Encoding, Preset
 from packshot.presets import FORMATS, STAND_INS
-from packshot.quality import HABITS, Search, Slot, Trial
+from packshot.quality import HABITS, QUALITIES, Search, Slot, Trial
 from packshot.ssimulacra2 import SMALLEST_SIDE, Original
 
 BLACK: Final = 0
@@ -88,24 +89,38 @@ class Encoder:
     def _best(self, target: "Target", encoding: Encoding, preset: Preset, source: Kin) -> Made:
         if encoding.format == "jpeg":  # nothing shines through it, nor through what comes instead
             target = target.on_white()
-        made = [self._encoded(target, encoding, source)]
-        if preset.lossless and encoding.quality is None:
-            made += _stand_ins(target, encoding.format)
+        may_lose_nothing = preset.lossless and encoding.quality is None and target.is_drawn
+        made = _stand_ins(target, encoding) if may_lose_nothing else []
+        if not made:
+            made = [self._encoded(target, encoding, source)]
         best = min((_kept(target.image, source, one) or one for one in made), key=lambda one: len(one.data))
         return replace(best, score=best.score if encoding.quality is None else None)
 
     def _encoded(self, target: "Target", encoding: Encoding, source: Kin) -> Made:
-        format_, quality = encoding.format, encoding.quality
-        if format_ == "png":
+        if encoding.format == "png":
             return _png(target, encoding)
-        if quality is None and target.can_be_scored:
-            bits = 8 * len(source.data) / target.pixels if source.is_same and source.format == "jpeg" else 0
-            most = len(source.data) if source.is_same and source.format == format_ else inf
-            slot = Slot(format_, target.pixels, target.score, bits, most)
-            best = self._search.smallest(slot, lambda quality: target.trial(encoding, quality))
-            return _final(target, encoding, slot, best)
-        quality = quality or round(HABITS[format_].usual)
-        return Made(format_, encode(target.image, format_, quality, encoding.effort), quality, None)
+        if encoding.quality is None and target.can_be_scored:
+            return self._found(target, encoding, source)
+        quality = encoding.quality or round(HABITS[encoding.format].usual)
+        data = encode(target.image, encoding.format, quality, encoding.effort)
+        return Made(encoding.format, data, quality, None)
+
+    def _found(self, target: "Target", encoding: Encoding, source: Kin) -> Made:
+        """Search for the least quality; in full colour where colours would smear otherwise."""
+        format_ = encoding.format
+        bits = 8 * len(source.data) / target.pixels if source.is_same and source.format == "jpeg" else 0
+        most = len(source.data) if source.is_same and source.format == format_ else inf
+        highest = FULL_COLOUR.get(format_, QUALITIES.stop) - 1
+        slot = Slot(format_, target.pixels, target.score, bits, most, highest)
+        best = self._search.smallest(slot, partial(target.trial, encoding))
+        in_full_colour = format_ in FULL_COLOUR and not slot.is_reached(best.score)
+        if in_full_colour:
+            slot = replace(slot, format=f"{format_} in full colour", highest=QUALITIES[-1])
+            best = self._search.smallest(slot, partial(target.trial, encoding, in_full_colour=True))
+        data = best.data
+        if format_ == "jpeg":
+            data = encode(target.image, format_, best.quality, encoding.effort, in_full_colour=in_full_colour)
+        return Made(format_, data, best.quality, round(best.score, 1))
 
 
 class Target:
@@ -149,18 +164,6 @@ class Target:
         )  # np.unique loads more code
 
 
-def _final(target: Target, encoding: Encoding, slot: Slot, best: Trial) -> Made:
-    """Return what the search has found; where colours smear, look for less quality in full colour."""
-    format_, data = encoding.format, best.data
-    in_full_colour = best.quality >= FULL_COLOUR.get(format_, inf)
-    if in_full_colour:
-        best = Search().smallest(slot, lambda quality: target.trial(encoding, quality, in_full_colour=True))
-        data = best.data
-    if format_ == "jpeg":
-        data = encode(target.image, format_, best.quality, encoding.effort, in_full_colour=in_full_colour)
-    return Made(format_, data, best.quality, round(best.score, 1))
-
-
 def _kept(image: pyvips.Image, source: Kin, made: Made) -> Made | None:
     """Return the source itself, cleaned, if that is no larger, names its author and shows the same."""
     if not source.is_same or source.format != made.format:
@@ -183,12 +186,16 @@ def _shows(data: bytes, format_: str, image: pyvips.Image) -> bool:
     return is_alike and bool((shown - image).abs().max() <= SAME)
 
 
-def _stand_ins(target: Target, format_: str) -> list[Made]:
-    if format_ not in STAND_INS or not target.is_drawn:
+def _stand_ins(target: Target, encoding: Encoding) -> list[Made]:
+    """Return what comes instead of a drawing because it is smaller and loses nothing, if it is."""
+    if encoding.format not in STAND_INS:
         return []
-    if STAND_INS[format_] == "png":
-        return [_png(target, FORMATS["png"].default)]
-    return [Made("webp", encode_losslessly(target.image), None, EXACT_SCORE)]
+    if STAND_INS[encoding.format] == "png":
+        instead = _png(target, FORMATS["png"].default)
+    else:
+        instead = Made("webp", encode_losslessly(target.image), None, EXACT_SCORE)
+    fair = encode(target.image, encoding.format, round(HABITS[encoding.format].usual), encoding.effort)
+    return [instead] if len(instead.data) <= len(fair) else []
 
 
 def _png(target: Target, encoding: Encoding) -> Made:

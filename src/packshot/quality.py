@@ -27,7 +27,9 @@ class Habit(NamedTuple):
 
 HABITS: Final = {
     "avif": Habit(67, 4.3, 0.028, 5),
+    "avif in full colour": Habit(65, 4.3, 0.028, 5),
     "jpeg": Habit(79, 3.4, 0.021, 17),
+    "jpeg in full colour": Habit(75, 3.4, 0.021, 17),
     "webp": Habit(83, 3, 0.017, 1),
 }
 USUAL_SCORE: Final = 80
@@ -65,7 +67,8 @@ class Slot:
     """What is looked for: a picture of so many pixels in a format, with a score.
 
     `worn_bits` are the bits per pixel of the JPEG that it was in this very size, 0 if it was none. What is
-    not good enough with `most_bytes` is given up, because then there is something better.
+    not good enough with `most_bytes` is given up, because then there is something better. No quality above
+    `highest` is tried.
     """
 
     format: str
@@ -73,11 +76,20 @@ class Slot:
     wanted: float
     worn_bits: float = 0
     most_bytes: float = inf
+    highest: int = QUALITIES[-1]
 
     @property
     def target(self) -> float:
         """What our score must be for the reference to say what is wanted."""
         return self.wanted + next(harsh for pixels, harsh in HARSHNESS if self.pixels <= pixels)
+
+    def is_reached(self, score: float) -> bool:
+        """Say whether a score is good enough."""
+        return score >= self.target + LEAST
+
+    def within(self, quality: float) -> int:
+        """Return the allowed quality that is nearest."""
+        return min(max(round(quality), QUALITIES[0]), self.highest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +112,12 @@ class Search:
         """Return the trial with the fewest bytes that is good enough, or the best there was."""
         habit = HABITS[slot.format]
         usual = habit.usual - self._relief(slot) + _steps(habit, USUAL_SCORE, slot.target + AIM)
-        quality: int | None = _within(usual + self._hardness(slot) * habit.spread)
+        quality: int | None = slot.within(usual + self._hardness(slot) * habit.spread)
         trials: list[Trial] = []
         while quality is not None:
             trials.append(attempt(quality))
-            quality = None if self._is_over(slot, trials) else _next(habit, slot.target, trials)
-        best = _choose(slot.target, trials)
+            quality = None if self._is_over(slot, trials) else _next(habit, slot, trials)
+        best = _choose(slot, trials)
         hardness = (best.quality - usual + _steps(habit, best.score, slot.target + AIM)) / habit.spread
         self._found.append(Found(slot, hardness, 8 * len(best.data) / slot.pixels))
         return best
@@ -127,7 +139,7 @@ class Search:
 
     def _is_over(self, slot: Slot, trials: Sequence[Trial]) -> bool:
         last = trials[-1]
-        is_hopeless = last.score < slot.target + LEAST and len(last.data) >= slot.most_bytes
+        is_hopeless = not slot.is_reached(last.score) and len(last.data) >= slot.most_bytes
         is_late = process_time() - self._started > LONGEST_SECONDS
         return is_hopeless or is_late or len(trials) >= MOST_TRIALS
 
@@ -149,19 +161,14 @@ def _lost(score: float) -> float:
     return log(100 - min(score, BEST_SCORE))
 
 
-def _within(quality: float) -> int:
-    return min(max(round(quality), QUALITIES[0]), QUALITIES[-1])
-
-
-def _next(habit: Habit, target: float, trials: Sequence[Trial]) -> int | None:
+def _next(habit: Habit, slot: Slot, trials: Sequence[Trial]) -> int | None:
     """Foretell the next quality from the last trials; None if there is nothing left to learn."""
     last = trials[-1]
-    if LEAST <= last.score - target <= MOST:
+    if slot.is_reached(last.score) and last.score <= slot.target + MOST:
         return None
-    step = _step(habit, trials[-2:])
-    far = (_lost(last.score) - _lost(target + AIM)) / step
-    wanted = _within(last.quality + min(max(far, -LONGEST_STEP), LONGEST_STEP))
-    quality = _between(wanted, target, trials)
+    far = (_lost(last.score) - _lost(slot.target + AIM)) / _step(habit, trials[-2:])
+    wanted = last.quality + min(max(far, -LONGEST_STEP), LONGEST_STEP)
+    quality = _between(slot.within(wanted), slot, trials)
     return None if quality in {trial.quality for trial in trials} else quality
 
 
@@ -174,17 +181,18 @@ def _step(habit: Habit, trials: Sequence[Trial]) -> float:
     return min(max(seen, habit.step / 3), habit.step * 3)
 
 
-def _between(quality: int, target: float, trials: Sequence[Trial]) -> int:
+def _between(quality: int, slot: Slot, trials: Sequence[Trial]) -> int:
     """Stay between the best that was too bad and the worst that was too good."""
-    too_low = max((t.quality for t in trials if t.score < target + LEAST), default=QUALITIES[0] - 1)
-    too_high = min((t.quality for t in trials if t.score > target + MOST), default=QUALITIES[-1] + 1)
+    too_low = max((t.quality for t in trials if not slot.is_reached(t.score)), default=QUALITIES[0] - 1)
+    too_high = min((t.quality for t in trials if t.score > slot.target + MOST), default=slot.highest + 1)
     if too_low < too_high:
-        quality = min(max(quality, too_low + 1), too_high - 1)
-    return _within(quality)
+        ends = 1 + (too_high - too_low) // 6  # the way between is not straight
+        quality = min(max(quality, too_low + ends), too_high - ends)
+    return slot.within(quality)
 
 
-def _choose(target: float, trials: Collection[Trial]) -> Trial:
-    enough = [trial for trial in trials if trial.score >= target + LEAST]
+def _choose(slot: Slot, trials: Collection[Trial]) -> Trial:
+    enough = [trial for trial in trials if slot.is_reached(trial.score)]
     if enough:
         return min(enough, key=lambda trial: len(trial.data))
     return max(trials, key=lambda trial: trial.score)
