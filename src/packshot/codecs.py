@@ -47,13 +47,13 @@ def encode(
             data = image.webpsave_buffer(Q=quality, effort=effort, keep=_keep(image))
         case "png":
             data = image.pngsave_buffer(compression=effort, filter="all", keep=_keep(image))
-        case _:
+        case "jpeg":
             is_small = image.width * image.height < SMALL_PIXELS
             options = {"quant_table": TUNED_FOR_MS_SSIM, "trellis_quant": is_small or effort > 0}
             data = flat(image, WHITE).jpegsave_buffer(
                 Q=quality,
                 optimize_coding=True,
-                interlace=not is_small and not is_trial,
+                interlace=not is_small and (effort > 0 or not is_trial),  # trellis looks at it
                 subsample_mode=colours,
                 keep=_keep(image),
                 **options,
@@ -71,9 +71,9 @@ def encode_with_palette(image: pyvips.Image) -> bytes:
     return bytes(image.pngsave_buffer(palette=True, dither=0, compression=9, keep=_keep(image)))
 
 
-def decode(data: bytes, format_: str) -> pyvips.Image:
+def decode(data: bytes, format_: str, fail_on: str = "error") -> pyvips.Image:
     """Return what a file of ours shows, in memory."""
-    return load(data, format_, "error").copy_memory()
+    return load(data, format_, fail_on).copy_memory()
 
 
 def flat(image: pyvips.Image, background: int) -> pyvips.Image:

@@ -90,11 +90,11 @@ def _reduce(source: Source, to: Layout, fail_on: str) -> Picture:
         whole = bare(colours.autorot(), image)
         return Picture(whole, Light(whole, 1))
     light = resized(Light(colours, done), upright(image, to.size), to.scale)
-    turned = _turned(light.picture, image.get("orientation") if has(image, "orientation") else 1)
-    return Picture(bare(to_numbers(turned), image), Light(turned, to.scale))
+    standing = turned(light.picture, image.get("orientation") if has(image, "orientation") else 1)
+    return Picture(bare(to_numbers(standing), image), Light(standing, to.scale))
 
 
-def _turned(light: Floats, orientation: int) -> Floats:
+def turned(light: Floats, orientation: int) -> Floats:
     """Return a picture upright that lies as EXIF says (1 to 8)."""
     if orientation in LIES_ON_ITS_SIDE:
         light = light.swapaxes(0, 2)

@@ -39,6 +39,7 @@ BLACK: Final = 0
 CHEAP_FIRST: Final = ("jpeg", "png", "webp", "avif")  # what one tells saves trials with the next
 SAMPLE: Final = 16_384  # pixels
 FEW_COLOURS: Final = 1_000  # in them: photos have several times as many
+FEW_GREYS: Final = 64  # a grey photo has nearly all
 UNSEEN_SCORE: Final = 90  # "no difference is seen"; then 256 colours are enough
 EXACT_SCORE: Final = 100
 SAME: Final = 2  # how far the numbers of a source may be from those that we make of it with its sRGB profile
@@ -98,7 +99,7 @@ class Encoder:
 
     def _encoded(self, target: "Target", encoding: Encoding, source: Kin) -> Made:
         if encoding.format == "png":
-            return _png(target, encoding)
+            return _png(target, encoding, least=max(UNSEEN_SCORE, target.score))
         if encoding.quality is None and target.can_be_scored:
             return self._found(target, encoding, source)
         quality = encoding.quality or round(HABITS[encoding.format].usual)
@@ -107,20 +108,25 @@ class Encoder:
 
     def _found(self, target: "Target", encoding: Encoding, source: Kin) -> Made:
         """Search for the least quality; in full colour where colours would smear otherwise."""
-        format_ = encoding.format
-        bits = 8 * len(source.data) / target.pixels if source.is_same and source.format == "jpeg" else 0
-        most = len(source.data) if source.is_same and source.format == format_ else inf
-        highest = FULL_COLOUR.get(format_, QUALITIES.stop) - 1
-        slot = Slot(format_, target.pixels, target.score, bits, most, highest)
+        format_, slot = encoding.format, _slot(target, encoding.format, source)
         best = self._search.smallest(slot, partial(target.trial, encoding))
-        in_full_colour = format_ in FULL_COLOUR and not slot.is_reached(best.score)
-        if in_full_colour:
+        in_full_colour = False
+        if format_ in FULL_COLOUR and not slot.is_reached(best.score):
             slot = replace(slot, format=f"{format_} in full colour", highest=QUALITIES[-1])
-            best = self._search.smallest(slot, partial(target.trial, encoding, in_full_colour=True))
+            other = self._search.smallest(slot, partial(target.trial, encoding, in_full_colour=True))
+            in_full_colour = other.score > best.score
+            best = other if in_full_colour else best
         data = best.data
         if format_ == "jpeg":
             data = encode(target.image, format_, best.quality, encoding.effort, in_full_colour=in_full_colour)
         return Made(format_, data, best.quality, round(best.score, 1))
+
+
+def _slot(target: "Target", format_: str, source: Kin) -> Slot:
+    bits = 8 * len(source.data) / target.pixels if source.is_same and source.format == "jpeg" else 0
+    most = len(source.data) if source.is_same and source.format == format_ else inf
+    highest = FULL_COLOUR.get(format_, QUALITIES.stop) - 1
+    return Slot(format_, target.pixels, target.score, bits, most, highest)
 
 
 class Target:
@@ -159,9 +165,9 @@ class Target:
         rows = pixels(flat(self.image, WHITE))[:: max(1, self.pixels // SAMPLE)]
         colours = rows @ np.array([1 << 16, 1 << 8, 1])
         plain = np.count_nonzero(colours[:, 1:] == colours[:, :-1])
-        return (
-            plain >= colours.size / 2 and len({*colours.ravel().tolist()}) <= FEW_COLOURS
-        )  # np.unique loads more code
+        few = FEW_COLOURS if np.ptp(rows, axis=-1).any() else FEW_GREYS
+        # np.unique would load more code, which a child cannot
+        return plain >= colours.size / 2 and len({*colours.ravel().tolist()}) <= few
 
 
 def _kept(image: pyvips.Image, source: Kin, made: Made) -> Made | None:
@@ -179,7 +185,7 @@ def _kept(image: pyvips.Image, source: Kin, made: Made) -> Made | None:
 
 def _shows(data: bytes, format_: str, image: pyvips.Image) -> bool:
     try:
-        shown = decode(data, format_)
+        shown = decode(data, format_, fail_on="warning")
     except UNREADABLE:
         return False
     is_alike = (shown.width, shown.height, shown.bands) == (image.width, image.height, image.bands)
@@ -191,18 +197,18 @@ def _stand_ins(target: Target, encoding: Encoding) -> list[Made]:
     if encoding.format not in STAND_INS:
         return []
     if STAND_INS[encoding.format] == "png":
-        instead = _png(target, FORMATS["png"].default)
+        instead = _png(target, FORMATS["png"].default, least=EXACT_SCORE)
     else:
         instead = Made("webp", encode_losslessly(target.image), None, EXACT_SCORE)
     fair = encode(target.image, encoding.format, round(HABITS[encoding.format].usual), encoding.effort)
     return [instead] if len(instead.data) <= len(fair) else []
 
 
-def _png(target: Target, encoding: Encoding) -> Made:
-    """Return a PNG that loses nothing, or one with a palette if no difference is seen."""
+def _png(target: Target, encoding: Encoding, least: float) -> Made:
+    """Return a PNG that loses nothing, or one with a palette that has at least this score."""
     if encoding.quality is None and target.is_drawn and target.can_be_scored:
         data = encode_with_palette(target.image)
         score = target.score_of(decode(data, "png"))
-        if score >= UNSEEN_SCORE:
+        if score >= least:
             return Made("png", data, None, round(score, 1))
     return Made("png", encode(target.image, "png", 100, encoding.effort), None, EXACT_SCORE)

@@ -27,7 +27,7 @@ REACH: Final = 5  # pixels that the sharpening of one looks at, across
 
 def framed(image: pyvips.Image, layout: Layout, preset: Preset) -> pyvips.Image:
     """Return a picture of the layout's size as its rendition shows it."""
-    if preset.sharpen and layout.scale < STRONG:
+    if preset.sharpen and layout.scale < STRONG and min(layout.size) >= REACH:
         image = _sharpened(image)
     if preset.fit == "cover" and layout.canvas != layout.size:
         return image.smartcrop(*layout.canvas, interesting="attention").copy_memory()
@@ -96,7 +96,7 @@ def _beyond(edge: pyvips.Image, height: int) -> pyvips.Image:
     if not _is_backdrop(edge):
         return pyvips.Image.black(edge.width, height).new_from_image(_median(edge)).cast("uchar")
     shades = edge.cast("float").shrink(1, edge.height).gaussblur(edge.height)
-    grain = (edge - shades.replicate(1, edge.height)).deviate()
+    grain = (edge - shades.replicate(1, edge.height)).deviate() if edge.width > 1 else 0
     noise = pyvips.Image.gaussnoise(edge.width, height, mean=0, sigma=grain, seed=1)
     return (shades.replicate(1, height) + noise).rint().cast("uchar")
 

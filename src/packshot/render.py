@@ -61,10 +61,11 @@ class Rendering:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What the renditions of one preset show."""
+    """What the renditions of one preset show: `image`, which is framed, made from the `whole` picture."""
 
     preset: Preset
     layout: Layout
+    whole: pyvips.Image
     image: pyvips.Image
 
 
@@ -86,7 +87,7 @@ def _render(
     source = check(data, limits, extra_formats)
     _check_motion(source, presets, limits)
     views = [*_views(source, presets)]
-    facts = facts_of(max(views, key=_area).image)
+    facts = facts_of(views[0].whole)
     encoder = Encoder()
     made = {view.preset.name: _encoded(source, view, encoder) for view in sorted(views, key=_area)}
     encoded = tuple(one for preset in presets for one in made[preset.name])
@@ -126,7 +127,8 @@ def _shrunk(picture: Picture, size: Size, presets: Sequence[Preset]) -> Iterator
     layouts = [(layout(size, preset), preset) for preset in presets]
     for wanted, preset in sorted(layouts, key=lambda one: -one[0].scale):
         picture = smaller(picture, wanted)
-        yield View(preset, wanted, framed(_opaque(picture.numbers), wanted, preset))
+        whole = _opaque(picture.numbers)
+        yield View(preset, wanted, whole, framed(whole, wanted, preset))
 
 
 def _opaque(image: pyvips.Image) -> pyvips.Image:

@@ -35,7 +35,7 @@ def assert_books_balance(product: dict[str, Any], store: Path) -> None:
 
 
 async def test_ten_kills_in_the_middle_of_200_images_lose_nothing(tmp_path: Path, supplier: Supplier) -> None:
-    supplier.files = {f"/{n}.png": png(300 + n, 200) for n in range(IMAGES)}
+    supplier.files = {f"/{n}.png": png(30 + n, 20) for n in range(IMAGES)}
     data_dir = tmp_path / "data"
     async with Serving.start(data_dir) as serving:
         product_id = await serving.submit(*map(supplier.url, supplier.files))

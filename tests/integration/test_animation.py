@@ -107,3 +107,14 @@ def test_a_frame_looks_as_if_it_were_a_picture_of_its_own() -> None:
     first = frames(frames_of(source, wanted))[0]
 
     assert (first - decode(source, wanted).numbers).abs().max() <= 1
+
+
+def test_frames_that_lie_on_their_side_are_turned() -> None:
+    lying = pyvips.Image.new_from_buffer(film(picture(96, 48), picture(96, 48).fliphor()), "", n=-1).copy()
+    lying.set_type(pyvips.GValue.gint_type, "orientation", 6)
+    data = bytes(lying.webpsave_buffer(lossless=True, keep="exif"))
+
+    (one,) = made(data, 48)
+
+    assert (one.width, one.height) == (24, 48)
+    assert [corners(frame) for frame in frames(opened(one))] == ["BRWG", "WGBR"]

@@ -261,3 +261,26 @@ def test_sharpening_leaves_plain_areas_and_sizes_that_change_little_alone() -> N
     assert (framed(grainy, layout, preset).crop(0, 0, 50, 40) - grainy.crop(0, 0, 50, 40)).abs().max() <= 1
     near = framed(grainy, Layout(0.6, (300, 200), (300, 200)), preset)
     assert (pixels(near) == pixels(grainy)).all()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (300, 1), (2, 300), (3, 3)])
+@pytest.mark.parametrize("bands", [1, 2, 3, 4])
+@pytest.mark.parametrize("fit", ["inside", "cover", "pad"])
+def test_tiny_pictures_can_be_framed(size: tuple[int, int], bands: int, fit: str) -> None:
+    kind = "b-w" if bands < 3 else "srgb"
+    tiny = plain(*size, [128] * bands).copy(interpretation=kind)
+    preset = Preset("any", 20, (PNG,), fit=fit, aspect=(4, 5), sharpen=True, trim=True)
+
+    (one,) = render(encode(tiny, "png"), [preset], LIMITS).encoded
+
+    assert min(one.width, one.height) >= 1
+
+
+def test_what_is_added_around_a_picture_is_no_fact_of_it() -> None:
+    dark = encode(product(BLACK), "png")
+    inside = Preset("inside", 200, (PNG,))
+    padded = Preset("padded", 300, (PNG,), fit="pad", background="#ffffff")
+
+    facts = [render(dark, presets, LIMITS).facts for presets in ([inside], [inside, padded])]
+
+    assert facts[0].whiteness == pytest.approx(facts[1].whiteness, abs=0.01)
