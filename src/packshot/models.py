@@ -103,7 +103,7 @@ class Facts:
 class Picture:
     """One rendition as the decoder left it: a file in the job's folder.
 
-    `quality` is the encoder's, None where nothing was lost; `score` is the SSIMULACRA2 that was reached,
+    `quality` is the encoder's, None for a PNG or where nothing was lost; `score` is the SSIMULACRA2 reached,
     None where it was not measured.
     """
 
