@@ -38,8 +38,8 @@ class UserView(BaseModel):
 class RenditionView(BaseModel):
     """A picture we made: `path` is where it is stored, `url` where it is served while it is this one.
 
-    `quality` is the encoder's, null for a PNG or where nothing was lost; `score` how near it comes to the picture before
-    it was encoded, by SSIMULACRA2 (90: nobody sees a difference), null where it was not measured.
+    `quality` is the encoder's, null for a PNG or where nothing was lost; `score` how near it comes to the
+    picture before it was encoded, by SSIMULACRA2 (90: nobody sees a difference), null where not measured.
     """
 
     preset: str
