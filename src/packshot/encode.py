@@ -111,7 +111,8 @@ class Encoder:
         format_, slot = encoding.format, _slot(target, encoding.format, source)
         best = self._search.smallest(slot, partial(target.trial, encoding))
         in_full_colour = False
-        if format_ in FULL_COLOUR and not slot.is_reached(best.score):
+        is_missed = not slot.is_reached(best.score) and len(best.data) < slot.most_bytes
+        if format_ in FULL_COLOUR and is_missed:
             slot = replace(slot, format=f"{format_} in full colour", highest=QUALITIES[-1])
             other = self._search.smallest(slot, partial(target.trial, encoding, in_full_colour=True))
             in_full_colour = other.score > best.score
