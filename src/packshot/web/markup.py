@@ -14,7 +14,7 @@ from packshot.presets import CONTENT_TYPES
 from packshot.web.choice import MOST_COMPATIBLE_FIRST, Rendition, compatibility
 
 SHOWN_BY_ALL: Final = ("jpeg", "png")
-MAY_MOVE: Final = ("avif", "gif", "webp")  # sources; no row says whether they do
+MAY_MOVE: Final = ("gif", "webp")  # sources; no row says whether they do
 
 
 def markup(
