@@ -52,6 +52,17 @@ RECORD: Final = """
     r(recipe text, preset text, format text, key text, width int, height int, bytes bigint,
       quality smallint, score real)"""
 
+# Of two that made the same, the later file is in the store. In the order of keys, so that no two wait for
+# each other; and a twin that made nothing writes nothing.
+TAKE_THE_LATER: Final = """
+             ORDER BY r.key
+            ON CONFLICT (key) DO UPDATE
+           SET width = EXCLUDED.width, height = EXCLUDED.height, bytes = EXCLUDED.bytes,
+               quality = EXCLUDED.quality, score = EXCLUDED.score
+         WHERE (renditions.width, renditions.height, renditions.bytes, renditions.quality, renditions.score)
+               IS DISTINCT FROM
+               (EXCLUDED.width, EXCLUDED.height, EXCLUDED.bytes, EXCLUDED.quality, EXCLUDED.score)"""
+
 TWIN: Final = f"""
     SELECT i.source_width AS width, i.source_height AS height, i.facts, ({RENDITIONS_OF_SOURCE}) AS renditions
       FROM images i
@@ -76,8 +87,7 @@ FINISH: Final = f"""
     ), stored AS (
         INSERT INTO renditions
                (source_sha256, recipe, preset, format, key, width, height, bytes, quality, score)
-        SELECT source_sha256, r.* FROM finished, jsonb_to_recordset($8) AS {RECORD}
-            ON CONFLICT DO NOTHING
+        SELECT source_sha256, r.* FROM finished, jsonb_to_recordset($8) AS {RECORD} {TAKE_THE_LATER}
     ), written AS (
         UPDATE products p
            SET compressed_product_images[finished.position + 1] = $9, updated_at = now()

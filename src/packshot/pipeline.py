@@ -130,7 +130,9 @@ class Pipeline:
         with watch.step("store"), self._pause.after_trouble():
             made = await keep(self._store, source.sha256, lacking, compressed)
         renditions = chosen(self._presets, [*had, *made])
-        return Rendered(compressed.width, compressed.height, renditions, compressed.facts)
+        # Others may have been measured on a part of the presets only.
+        facts = (twin and twin.facts) or compressed.facts
+        return Rendered(compressed.width, compressed.height, renditions, facts)
 
     def _excused(self, error: PackshotError, started: float) -> PackshotError:
         """Take what timed out while we stood still upon ourselves."""

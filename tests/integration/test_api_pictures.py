@@ -1,8 +1,10 @@
 """The pictures themselves over HTTP: which format, and what caches may think of it."""
 
+from dataclasses import replace
+
 import pytest
 from httpx import AsyncClient
-from tests.rows import a_source, claimed, finish, keys_of
+from tests.rows import a_source, claimed, finish, keys_of, renditions_of
 from tests.shop import URL, problem_in
 
 from packshot.app import App
@@ -116,6 +118,22 @@ async def test_each_format_has_an_etag_of_its_own(api: AsyncClient, url: str) ->
 
     assert len(etags) == 2
     assert (await api.get(f"{url}/large", headers={"accept": CHROME})).headers["etag"] in etags
+
+
+async def test_a_picture_that_was_made_twice_has_the_etag_of_the_later_file(
+    api: AsyncClient, app: App, url: str
+) -> None:
+    before = (await api.get(f"{url}/large.jpg")).headers["etag"]
+    claim, made = (
+        await claimed(app.images, (await app.images.add(URL))["image_id"]),
+        renditions_of(a_source()),
+    )
+    await app.images.note_source(claim, a_source())
+    again = tuple(replace(one, bytes=one.bytes + 1) for one in made.renditions)
+
+    await app.images.finish(claim, replace(made, renditions=again), "/store/shoe", {})
+
+    assert (await api.get(f"{url}/large.jpg")).headers["etag"] != before
 
 
 @pytest.mark.parametrize("known", ["{etag}", "W/{etag}", '"something", {etag}', "*"])

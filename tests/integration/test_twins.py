@@ -94,6 +94,37 @@ async def test_only_what_a_twin_has_not_is_made_of_a_picture(
     ]
 
 
+async def test_facts_that_a_twin_has_are_not_replaced_by_those_of_a_part_of_the_work(
+    make_pipeline: MakePipeline, images: Images, database: Database
+) -> None:
+    first, second = [await claimed(images, await an_image(images)) for _ in range(2)]
+    await make_pipeline(compress=Watched()).process(first)
+    await database.execute("DELETE FROM renditions WHERE format = 'jpeg'")
+
+    async def of_a_part(source: Path, folder: Path, presets: Sequence[Preset], /) -> Compressed:
+        return replace(await compress(source, folder, presets), facts=replace(FACTS, colour="#000000"))
+
+    await make_pipeline(compress=of_a_part).process(second)
+
+    assert (await images.get(second.image_id))["facts"]["colour"] == FACTS.colour
+
+
+async def test_of_two_that_made_the_same_the_row_describes_the_later_file(images: Images) -> None:
+    source = a_source(b"shoe")
+    claims = [await claimed(images, await an_image(images)) for _ in range(2)]
+    for claim in claims:
+        await images.note_source(claim, source)
+    made = renditions_of(source)
+    later = tuple(replace(one, width=8, height=6, bytes=1, quality=50, score=0.5) for one in made.renditions)
+
+    for claim, rendered in zip(claims, (made, replace(made, renditions=later)), strict=True):
+        await images.finish(claim, rendered, "/store/shoe", {})
+
+    twin = await a_twin_of(images, b"shoe")
+    assert twin
+    assert twin.renditions == later
+
+
 async def test_a_twin_is_recognised_by_its_recipe_whatever_format_came_out(
     make_pipeline: MakePipeline, images: Images
 ) -> None:

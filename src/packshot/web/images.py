@@ -127,7 +127,9 @@ async def read_picture(
     rendition = choose(row["renditions"], preset, request.headers.get("accept", ""), v)
     if rendition is None:
         raise NotFound(f"Image {image_id} is {row['state']} and has no rendition {preset!r}.")
-    etag = f'"{rendition["key"].rsplit("/", 1)[-1]}-{row["source_sha256"][:16]}"'
+    # Two makings of one recipe have the same key, and maybe other bytes.
+    name = rendition["key"].rsplit("/", 1)[-1]
+    etag = f'"{name}-{rendition["bytes"]}-{row["source_sha256"][:16]}"'
     vary = {} if "." in preset else {"Vary": "Accept"}
     life = FOR_EVER if v == version_of(rendition) else FOR_MINUTES
     headers = {**PICTURE_HEADERS, **life, "ETag": etag, **vary}
