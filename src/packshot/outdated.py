@@ -7,13 +7,13 @@ source, which `GarbageCollection` takes too: it sees both or neither, and two th
 so one after the other. Locks are taken in one order: the source, the product, the image.
 """
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
 from packshot.database import Connection, Database
-from packshot.images import RECORD, RENDITIONS_OF_SOURCE, made_of
+from packshot.images import RECORD, RENDITIONS_OF_SOURCE, TAKE_THE_LATER, made_of
 from packshot.models import Rendered, Rendition
 
 PAGE: Final = 500  # of a million images that one command could not look at in its time
@@ -30,11 +30,10 @@ OUTDATED: Final = """
     SELECT image_id, source_sha256 FROM images i
      WHERE image_id > $1 AND image_id <= $2 AND state = 'ready'
        AND ('x' || left(md5(image_id::text), 8))::bit(32)::bigint < $3
-       AND EXISTS (
-            SELECT FROM unnest($4::text[], $5::text[]) AS wanted(preset, recipe)
-             WHERE NOT EXISTS (SELECT FROM renditions r
-                                WHERE r.key = ANY(i.rendition_keys)
-                                  AND r.preset = wanted.preset AND r.recipe = wanted.recipe))
+       AND $4::text[] <> array(
+            SELECT r.preset || ' ' || r.recipe FROM renditions r
+             WHERE r.key = ANY(i.rendition_keys) AND NOT r.preset = ANY($5)
+             ORDER BY array_position(i.rendition_keys, r.key))
      ORDER BY image_id"""
 
 # A twin that was brought up to date a moment ago knows more of the picture than this image does.
@@ -62,7 +61,7 @@ REPLACE: Final = f"""
         INSERT INTO renditions
                (source_sha256, recipe, preset, format, key, width, height, bytes, quality, score)
         SELECT source_sha256, r.* FROM replaced, jsonb_to_recordset($7) AS {RECORD}
-            ON CONFLICT DO NOTHING
+         WHERE NOT r.key = ANY($9) {TAKE_THE_LATER}
     ), written AS (
         UPDATE products p
            SET compressed_product_images[replaced.position + 1] = $8, updated_at = now()
@@ -125,15 +124,21 @@ class OutdatedImages:
         return row["up_to"] if row else None
 
     async def find(
-        self, after: int, up_to: int, share: float, wanted: Iterable[tuple[str, str]]
+        self,
+        after: int,
+        up_to: int,
+        share: float,
+        wanted: Iterable[tuple[str, str]],
+        others: Collection[str] = (),
     ) -> list[tuple[int, str]]:
-        """Return (image_id, source_sha256) of those between the two ids that lack some (preset, recipe).
+        """Return (image_id, source_sha256) of those between the two ids that are not as `wanted`.
 
-        A `share` below 1 looks at that part of all images only, at the same ones each time.
+        As wanted is who has each (preset, recipe), in this order, and nothing besides, but for renditions of
+        the presets `others`. A `share` below 1 looks at that part of all images only, at the same ones each
+        time.
         """
-        names = list(wanted)
-        presets, recipes = ([name[part] for name in names] for part in (0, 1))
-        rows = await self._database.fetch(OUTDATED, after, up_to, round(share * HASHES), presets, recipes)
+        names = [" ".join(name) for name in wanted]
+        rows = await self._database.fetch(OUTDATED, after, up_to, round(share * HASHES), names, list(others))
         return [(row["image_id"], row["source_sha256"]) for row in rows]
 
     async def get(self, image_id: int) -> ReadyImage | None:

@@ -36,6 +36,7 @@ FIRST_PAUSE_SECONDS: Final = 1
 LONGEST_BUSY_SECONDS: Final = 120  # a server that asks for more is left for another run
 STORED_AT_ONCE: Final = 4  # each has a connection of ten to the database
 CHANGED: Final = "source_changed"
+MOVED: Final = "moved_meanwhile"
 BUG: Final = "unforeseen"
 
 
@@ -68,6 +69,8 @@ class Reprocessing:
         self._collector = collector
         self._presets = presets
         self._order = [preset.name for preset in today]
+        self._others = {*self._order} - {preset.name for preset in presets}
+        self._names = [name_of(*one) for one in wanted(presets)]
         self._hands = asyncio.Semaphore(hands)
         self._share = share
         self._storing = asyncio.Semaphore(STORED_AT_ONCE)
@@ -87,10 +90,11 @@ class Reprocessing:
 
     async def _families(self, report: Callable[[int], None]) -> AsyncIterator[Sequence[int]]:
         """Yield the ids of outdated images, those of one source together."""
-        names = [name_of(*one) for one in wanted(self._presets)]
         after = 0
         while up_to := await patiently(partial(self._outdated.end_of_page, after)):
-            found = await patiently(partial(self._outdated.find, after, up_to, self._share, names))
+            found = await patiently(
+                partial(self._outdated.find, after, up_to, self._share, self._names, self._others)
+            )
             for twins in _by_source(found):
                 yield twins
             after = up_to
@@ -137,7 +141,8 @@ class Reprocessing:
             await patiently(partial(self._renew, image, lacking, folder))
 
     def _is_complete(self, image: ReadyImage) -> bool:
-        return not missing(self._presets, image.renditions)
+        has = [(one.preset, one.recipe) for one in image.renditions if one.preset not in self._others]
+        return has == self._names
 
     async def _has_same_source(self, image: ReadyImage, to: Path) -> bool:
         return (await self._download(image.source_url, to)).sha256 == image.source_sha256
@@ -153,8 +158,14 @@ class Reprocessing:
             is_done = await self._outdated.replace(connection, image, new, location, keys)
         if is_done:
             self._compare(image, new)
-        else:  # the image has gone, and with it maybe the last that needs these files
+        else:  # the image may have gone, and with it the last that needs these files
             await self._collector.collect([image.source_sha256], keys)
+            await self._look_again(image.image_id)
+
+    async def _look_again(self, image_id: int) -> None:
+        image = await self._outdated.get(image_id)
+        if image and not self._is_complete(image):
+            self._leave(image_id, MOVED, "The image has changed meanwhile.")
 
     async def _keep(
         self, image: ReadyImage, lacking: Sequence[Preset], compressed: Compressed | None
@@ -166,10 +177,10 @@ class Reprocessing:
     ) -> Rendered:
         """Return all renditions that the image will have; those of presets that are no more are not."""
         renewed = chosen(self._presets, [*image.of_source.renditions, *made])
-        others = {*self._order} - {preset.name for preset in self._presets}
-        kept = [rendition for rendition in image.renditions if rendition.preset in others]
+        kept = [rendition for rendition in image.renditions if rendition.preset in self._others]
         renditions = sorted([*renewed, *kept], key=lambda one: self._order.index(one.preset))
-        facts = (compressed and compressed.facts) or image.of_source.facts
+        # Others may have been measured on a part of the presets only.
+        facts = image.of_source.facts or (compressed.facts if compressed else None)
         return Rendered(image.of_source.width, image.of_source.height, tuple(renditions), facts)
 
     def _compare(self, image: ReadyImage, new: Rendered) -> None:

@@ -4,13 +4,15 @@ import asyncio
 
 import pytest
 from tests.kitchen import MakePipeline
-from tests.reprocessing_room import WANTED, MakeReprocessing, Watched, names_of, ready
-from tests.rows import an_image, claimed, finish
+from tests.reprocessing_room import LARGE, SMALL, WANTED, MakeReprocessing, Watched, names_of, ready
+from tests.rows import a_product, an_image, claimed, finish
 
 from packshot.database import Database
 from packshot.images import Images
 from packshot.models import Worker
 from packshot.outdated import SILENT_SECONDS, OutdatedImages
+from packshot.products import Products
+from packshot.stores import Store
 from packshot.workers import Desk, Workers
 
 
@@ -116,3 +118,39 @@ async def test_no_page_of_images_is_left_out(
     assert [await names_of(images, image_id) for image_id in ids] == [WANTED] * 5
     assert max(reported) == await reprocessing.last_id() == ids[-1]
     assert reprocessing.comparison.images == 5
+
+
+async def test_a_main_rendition_that_is_another_by_the_order_of_presets_alone_is_followed_and_nothing_made(
+    make_pipeline: MakePipeline, make_reprocessing: MakeReprocessing, images: Images
+) -> None:
+    (image_id,) = await ready(make_pipeline, images)
+    large, jpeg, small = await names_of(images, image_id)
+    turned, watched = (SMALL, LARGE), Watched()
+
+    for _ in range(2):
+        reprocessing = make_reprocessing(watched.download, watched.compress, presets=turned, today=turned)
+        await reprocessing.run(lambda _: None)
+
+    assert await names_of(images, image_id) == [small, large, jpeg]
+    assert (watched.urls, watched.wanted) == ([], [])
+    assert reprocessing.comparison.images == 0  # the second time
+
+
+async def test_a_preset_that_is_no_more_goes_and_nothing_is_made(
+    make_pipeline: MakePipeline,
+    make_reprocessing: MakeReprocessing,
+    products: Products,
+    images: Images,
+    user_id: int,
+    store: Store,
+) -> None:
+    product = await products.add(a_product(user_id, "https://a.example/shoe"))
+    await make_pipeline().process(await claimed(images, product["images"][0]["image_id"]))
+    watched = Watched()
+
+    await make_reprocessing(watched.download, presets=(SMALL,), today=(SMALL,)).run(lambda _: None)
+
+    after = await products.get(product["product_id"])
+    (key,) = [one["key"] for one in after["images"][0]["renditions"]]
+    assert after["compressed_product_images"] == [store.location(key)]
+    assert watched.urls == []

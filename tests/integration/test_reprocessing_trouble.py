@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from tests.kitchen import Kitchen, MakePipeline, failing
-from tests.reprocessing_room import MakeReprocessing, Watched
+from tests.reprocessing_room import FACTS, MakeReprocessing, Watched, ready
 from tests.rows import a_product, an_image, claimed, files_in, image_ids
 
 from packshot.database import Database
@@ -24,6 +25,7 @@ from packshot.outdated import OutdatedImages
 from packshot.politeness import Download
 from packshot.products import Products
 from packshot.stores import Store, open_store
+from packshot.workers import Desk
 
 
 @pytest.fixture(autouse=True)
@@ -213,7 +215,8 @@ async def test_an_image_that_has_become_another_meanwhile_is_left_to_the_next_ru
     kitchen = Kitchen()
     (image_id,) = await image_ids(products, old)
     before = await images.get(image_id)
-    working = asyncio.create_task(make_reprocessing(compress=kitchen).run(lambda _: None))
+    reprocessing = make_reprocessing(compress=kitchen)
+    working = asyncio.create_task(reprocessing.run(lambda _: None))
     await kitchen.was_called(1)
     await database.execute("UPDATE images SET attempt = attempt + 1")
 
@@ -221,6 +224,7 @@ async def test_an_image_that_has_become_another_meanwhile_is_left_to_the_next_ru
     await working
 
     assert (await images.get(image_id))["rendition_keys"] == before["rendition_keys"]
+    assert (reprocessing.comparison.images, reprocessing.comparison.left) == (0, {"moved_meanwhile": 1})
 
 
 async def test_renditions_that_went_meanwhile_are_not_relied_on(
@@ -229,7 +233,8 @@ async def test_renditions_that_went_meanwhile_are_not_relied_on(
     kitchen = Kitchen()
     (image_id,) = await image_ids(products, old)
     before = await images.get(image_id)
-    working = asyncio.create_task(make_reprocessing(compress=kitchen).run(lambda _: None))
+    reprocessing = make_reprocessing(compress=kitchen)
+    working = asyncio.create_task(reprocessing.run(lambda _: None))
     await kitchen.was_called(1)
     await database.execute("DELETE FROM renditions")
 
@@ -237,3 +242,42 @@ async def test_renditions_that_went_meanwhile_are_not_relied_on(
     await working
 
     assert (await images.get(image_id))["rendition_keys"] == before["rendition_keys"]
+    assert (reprocessing.comparison.images, reprocessing.comparison.left) == (0, {"moved_meanwhile": 1})
+
+
+async def test_facts_of_the_whole_picture_are_not_replaced_by_those_of_a_part_of_the_work(
+    make_pipeline: MakePipeline, make_reprocessing: MakeReprocessing, images: Images, database: Database
+) -> None:
+    (image_id,) = await ready(make_pipeline, images)
+    whole = asdict(replace(FACTS, colour="#ffffff"))
+    await database.execute("UPDATE images SET facts = $1", whole)
+
+    await make_reprocessing(compress=Watched().compress).run(lambda _: None)
+
+    assert (await images.get(image_id))["facts"] == whole
+
+
+async def test_of_two_that_made_the_same_the_row_describes_the_later_file(
+    make_pipeline: MakePipeline,
+    make_reprocessing: MakeReprocessing,
+    images: Images,
+    store: Store,
+    tmp_path: Path,
+) -> None:
+    (image_id,) = await ready(make_pipeline, images)
+    kitchen = Kitchen()
+
+    async def longer(source: Path, folder: Path, presets: Sequence[Preset], /) -> Compressed:
+        source.write_bytes(b"a longer one")
+        return await kitchen(source, folder, presets)
+
+    late = asyncio.create_task(make_reprocessing(compress=longer).run(lambda _: None))
+    await kitchen.was_called(1)
+    with Desk.open(tmp_path / "data", slots=0) as desk:
+        await make_reprocessing(desk=desk).run(lambda _: None)
+
+    kitchen.may_go_on.set()
+    await late
+
+    for one in (await images.get(image_id))["renditions"]:
+        assert len(await store.get(one["key"])) == one["bytes"]
