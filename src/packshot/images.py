@@ -56,7 +56,7 @@ RECORD: Final = """
 # each other; and a twin that made nothing writes nothing.
 TAKE_THE_LATER: Final = """
              ORDER BY r.key
-            ON CONFLICT (key) DO UPDATE
+            ON CONFLICT (source_sha256, recipe, preset, format) DO UPDATE
            SET width = EXCLUDED.width, height = EXCLUDED.height, bytes = EXCLUDED.bytes,
                quality = EXCLUDED.quality, score = EXCLUDED.score
          WHERE (renditions.width, renditions.height, renditions.bytes, renditions.quality, renditions.score)
