@@ -87,7 +87,7 @@ def _reduce(source: Source, to: Layout, fail_on: str) -> Picture:
         image, done = load(source.data, source.format, fail_on, shrink=2), 0.5
     colours = in_srgb(image)
     if to.scale == 1:
-        whole = bare(colours.autorot(), image)
+        whole = bare(colours.copy_memory().autorot(), image)  # what is read in order cannot be turned
         return Picture(whole, Light(whole, 1))
     light = resized(Light(colours, done), upright(image, to.size), to.scale)
     standing = turned(light.picture, image.get("orientation") if has(image, "orientation") else 1)

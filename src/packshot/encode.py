@@ -39,7 +39,8 @@ BLACK: Final = 0
 CHEAP_FIRST: Final = ("jpeg", "png", "webp", "avif")  # what one tells saves trials with the next
 SAMPLE: Final = 16_384  # pixels
 FEW_COLOURS: Final = 1_000  # in them: photos have several times as many
-FEW_GREYS: Final = 64  # a grey photo has nearly all
+PLAIN: Final = 0.5  # of their pixels have the colour of their neighbour
+PLAIN_GREY: Final = 0.8  # a grey photo has few colours, too
 UNSEEN_SCORE: Final = 90  # "no difference is seen"; then 256 colours are enough
 EXACT_SCORE: Final = 100
 SAME: Final = 2  # how far the numbers of a source may be from those that we make of it with its sRGB profile
@@ -166,9 +167,9 @@ class Target:
         rows = pixels(flat(self.image, WHITE))[:: max(1, self.pixels // SAMPLE)]
         colours = rows @ np.array([1 << 16, 1 << 8, 1])
         plain = np.count_nonzero(colours[:, 1:] == colours[:, :-1])
-        few = FEW_COLOURS if np.ptp(rows, axis=-1).any() else FEW_GREYS
+        least = PLAIN if np.ptp(rows, axis=-1).any() else PLAIN_GREY
         # np.unique would load more code, which a child cannot
-        return plain >= colours.size / 2 and len({*colours.ravel().tolist()}) <= few
+        return plain >= least * colours.size and len({*colours.ravel().tolist()}) <= FEW_COLOURS
 
 
 def _kept(image: pyvips.Image, source: Kin, made: Made) -> Made | None:

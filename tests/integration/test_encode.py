@@ -260,6 +260,13 @@ def test_a_palette_must_reach_the_score_of_its_preset() -> None:
     assert one.score >= 95
 
 
+def test_soft_black_letters_on_white_are_a_drawing() -> None:
+    letters = (logo()[1] < 100).ifthenelse(0, 255).cast("uchar").gaussblur(0.7)
+    page = letters.embed(100, 100, 600, 400, extend="white").copy(interpretation="b-w").copy_memory()
+
+    assert Target(page, 80).is_drawn
+
+
 def test_a_grainy_grey_product_on_white_is_no_drawing() -> None:
     ways = pyvips.Image.xyz(400, 400)
     grain = pyvips.Image.gaussnoise(400, 400, mean=120, sigma=20, seed=3)
