@@ -91,11 +91,10 @@ class Encoder:
     def _best(self, target: "Target", encoding: Encoding, preset: Preset, source: Kin) -> Made:
         if encoding.format == "jpeg":  # nothing shines through it, nor through what comes instead
             target = target.on_white()
-        may_lose_nothing = preset.lossless and encoding.quality is None and target.is_drawn
-        made = _stand_ins(target, encoding) if may_lose_nothing else []
-        if not made:
-            made = [self._encoded(target, encoding, source)]
-        best = min((_kept(target.image, source, one) or one for one in made), key=lambda one: len(one.data))
+        may_stand_in = preset.lossless and encoding.quality is None and target.is_drawn
+        instead = _stand_in(target, encoding) if may_stand_in else None
+        made = instead or self._encoded(target, encoding, source)
+        best = _kept(target.image, source, made) or made
         return replace(best, score=best.score if encoding.quality is None else None)
 
     def _encoded(self, target: "Target", encoding: Encoding, source: Kin) -> Made:
@@ -194,16 +193,17 @@ def _shows(data: bytes, format_: str, image: pyvips.Image) -> bool:
     return is_alike and bool((shown - image).abs().max() <= SAME)
 
 
-def _stand_ins(target: Target, encoding: Encoding) -> list[Made]:
+def _stand_in(target: Target, encoding: Encoding) -> Made | None:
     """Return what comes instead of a drawing because it is smaller and loses nothing, if it is."""
-    if encoding.format not in STAND_INS:
-        return []
-    if STAND_INS[encoding.format] == "png":
-        instead = _png(target, FORMATS["png"].default, least=EXACT_SCORE)
-    else:
-        instead = Made("webp", encode_losslessly(target.image), None, EXACT_SCORE)
+    match STAND_INS.get(encoding.format):
+        case "png":
+            instead = _png(target, FORMATS["png"].default, least=EXACT_SCORE)
+        case "webp":
+            instead = Made("webp", encode_losslessly(target.image), None, EXACT_SCORE)
+        case _:
+            return None
     fair = encode(target.image, encoding.format, round(HABITS[encoding.format].usual), encoding.effort)
-    return [instead] if len(instead.data) <= len(fair) else []
+    return instead if len(instead.data) <= len(fair) else None
 
 
 def _png(target: Target, encoding: Encoding, least: float) -> Made:
