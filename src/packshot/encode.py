@@ -10,7 +10,7 @@ presets may ask for the same: of a small picture, large and medium do not differ
 """
 
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from math import inf
 from typing import Final
 
@@ -137,13 +137,12 @@ class Target:
         self.image = image
         self.pixels = image.width * image.height
         self.can_be_scored = min(image.width, image.height) >= SMALLEST_SIDE
-        self.is_drawn = self._is_drawn()
-        self.score = max(score, UNSEEN_SCORE) if self.is_drawn else score  # on plain areas all is seen
+        self._wanted = score
         self._originals: dict[int, Original] = {}
 
     def on_white(self) -> "Target":
         """Return the picture without transparency."""
-        return Target(flat(self.image, WHITE), self.score) if self.image.hasalpha() else self
+        return Target(flat(self.image, WHITE), self._wanted) if self.image.hasalpha() else self
 
     def trial(self, encoding: Encoding, quality: int, *, in_full_colour: bool = False) -> Trial:
         """Encode in this quality and look at it."""
@@ -161,7 +160,13 @@ class Target:
             self._originals[background] = Original(pixels(flat(self.image, background)))
         return self._originals[background]
 
-    def _is_drawn(self) -> bool:
+    @property
+    def score(self) -> float:
+        """The score to be reached: on the plain areas of a drawing all is seen."""
+        return max(self._wanted, UNSEEN_SCORE) if self.is_drawn else self._wanted
+
+    @cached_property
+    def is_drawn(self) -> bool:
         """Say whether it is a drawing or text, from some rows: few colours, and most beside the same."""
         rows = pixels(flat(self.image, WHITE))[:: max(1, self.pixels // SAMPLE)]
         colours = rows @ np.array([1 << 16, 1 << 8, 1])

@@ -89,7 +89,7 @@ class Settings(BaseSettings):
         30, gt=0, description="A decoder child that takes longer for one image is killed."
     )
     decode_memory_bytes: int = Field(
-        2_000_000_000, ge=200_000_000, description="Address space of a decoder child."
+        2_000_000_000, ge=220_000_000, description="Address space of a decoder child."
     )
     max_attempts: int = Field(5, ge=1, le=1000, description="Attempts at one image before it fails.")
     retry_seconds: float = Field(
