@@ -82,7 +82,7 @@ LAYERS: Final = (
     {"app"},  # who puts it together
     {"daemon", "terminal"},  # who runs it, who shows it
     {"commands", "upkeep"},
-    {"demo"},
+    {"demo", "running"},
     {"cli"},
     {"__main__"},
 )
@@ -116,9 +116,9 @@ OWNERS: Final = {
     "rich": {"terminal"},
     "starlette": {"web"},
     "structlog": {"telemetry"},
-    "typer": {"cli"},
+    "typer": {"cli", "running"},
     "uvicorn": {"daemon", "web"},  # web's connections are uvicorn's, with limits
-    "uvloop": {"cli"},
+    "uvloop": {"running"},
     "yarl": {"download"},  # aiohttp's own URLs
 }
 
@@ -164,10 +164,10 @@ CHILD: Final = {
 }
 
 # `packshot --help` must come at once: all else is imported inside the commands.
-THIN: Final = {"errors", "settings", "telemetry"}
+THIN: Final = {"errors", "running", "settings", "telemetry"}
 
 # Run as a user runs them, by tests that start `python -m packshot`.
-RUN_AS_A_PROCESS: Final = {"__main__", "cli", "commands", "daemon", "demo", "upkeep"}
+RUN_AS_A_PROCESS: Final = {"__main__", "cli", "commands", "daemon", "demo", "running", "upkeep"}
 
 SAYS_NOTHING: Final = re.compile(r"utils?|helpers?|common|core|base|misc|managers?|services?|handlers?|_.*")
 LONGEST: Final = 300

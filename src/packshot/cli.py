@@ -7,16 +7,13 @@ Exit codes: 0 done, 1 something failed (an image, the database), 2 the settings 
 import asyncio
 import signal
 import sys
-from collections.abc import Callable, Coroutine
 from pathlib import Path
-from threading import current_thread, main_thread
-from typing import Annotated, Any, Concatenate, ParamSpec
+from typing import Annotated
 
 import typer
 
 from packshot.errors import ConfigError, PackshotError
-
-P = ParamSpec("P")
+from packshot.running import run_command
 
 cli = typer.Typer(
     name="packshot",
@@ -59,7 +56,7 @@ def migrate() -> None:
     """Bring the database's schema up to date; the other commands do it too."""
     from packshot.commands import migrate  # noqa: PLC0415 - heavy
 
-    _run(migrate)
+    run_command(migrate)
 
 
 @users.command("add")
@@ -75,7 +72,7 @@ def add_user(
     from packshot.commands import add_user  # noqa: PLC0415 - heavy
 
     details = {"name": name, "mobile": mobile, "latitude": latitude, "longitude": longitude}
-    _run(add_user, details, as_json=as_json)
+    run_command(add_user, details, as_json=as_json)
 
 
 @users.command("list")
@@ -83,7 +80,7 @@ def list_users(*, as_json: Json = False) -> None:
     """Print all users."""
     from packshot.commands import list_users  # noqa: PLC0415 - heavy
 
-    _run(list_users, as_json=as_json)
+    run_command(list_users, as_json=as_json)
 
 
 @cli.command()
@@ -100,7 +97,7 @@ def submit(
     from packshot.commands import submit  # noqa: PLC0415 - heavy
 
     defaults = {"user_id": user_id, "product_name": name, "product_price": price}
-    _run(submit, sources, defaults, wait=wait, as_json=as_json)
+    run_command(submit, sources, defaults, wait=wait, as_json=as_json)
 
 
 @cli.command()
@@ -112,7 +109,7 @@ def status(
     """Show how many images are in which state, and who works on them."""
     from packshot.commands import status  # noqa: PLC0415 - heavy
 
-    _run(status, watch=watch, as_json=as_json)
+    run_command(status, watch=watch, as_json=as_json)
 
 
 @cli.command()
@@ -128,7 +125,7 @@ def retry(
     """Give failed images new attempts."""
     from packshot.commands import retry  # noqa: PLC0415 - heavy
 
-    _run(retry, image_ids or [], code, every=every, as_json=as_json)
+    run_command(retry, image_ids or [], code, every=every, as_json=as_json)
 
 
 @cli.command()
@@ -144,7 +141,7 @@ def gc(
     """Find files in the store that nobody refers to."""
     from packshot.upkeep import collect_garbage  # noqa: PLC0415 - heavy
 
-    _run(collect_garbage, delete=delete, even_most=even_most, grace_hours=grace_hours, as_json=as_json)
+    run_command(collect_garbage, delete=delete, even_most=even_most, grace_hours=grace_hours, as_json=as_json)
 
 
 @cli.command()
@@ -157,7 +154,7 @@ def reprocess(
     """Bring images that are ready to the presets of today. Exit code 1 if some could not be."""
     from packshot.upkeep import reprocess  # noqa: PLC0415 - heavy
 
-    _run(reprocess, preset=preset, sample=sample, as_json=as_json)
+    run_command(reprocess, preset=preset, sample=sample, as_json=as_json)
 
 
 @store.command("copy")
@@ -171,7 +168,7 @@ def copy_store(
     """Copy all files of a store to another one; what is there already is compared and left alone."""
     from packshot.upkeep import copy_store  # noqa: PLC0415 - heavy
 
-    _run(copy_store, origin, target, switch_locations=switch, as_json=as_json)
+    run_command(copy_store, origin, target, switch_locations=switch, as_json=as_json)
 
 
 @cli.command()
@@ -195,7 +192,7 @@ def demo(
     """Show the main job on real pictures, from nothing, and end."""
     from packshot.demo import demo  # noqa: PLC0415 - heavy
 
-    _run(demo, pictures)
+    run_command(demo, pictures)
 
 
 def main() -> None:
@@ -214,34 +211,7 @@ def _run_daemon(*, api: bool, worker: bool) -> None:
     from packshot.daemon import run  # noqa: PLC0415 - heavy
     from packshot.terminal import announce  # noqa: PLC0415 - heavy
 
-    _run(run, announce, api=api, worker=worker)
-
-
-def _run(
-    command: Callable[Concatenate[Any, P], Coroutine[Any, Any, int | None]], *args: P.args, **kwargs: P.kwargs
-) -> None:
-    """Read the settings and run a command with them; end with its exit code."""
-    import uvloop  # noqa: PLC0415 - heavy
-
-    from packshot.settings import load_settings  # noqa: PLC0415 - heavy
-    from packshot.telemetry import start_logging  # noqa: PLC0415 - heavy
-
-    settings = load_settings()
-    start_logging(settings.log_level)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        code = runner.run(_ending_well(command(settings, *args, **kwargs)))
-    if code:
-        raise typer.Exit(code)
-
-
-async def _ending_well(command: Coroutine[Any, Any, int | None]) -> int | None:
-    """Let SIGTERM and SIGHUP end a command as Ctrl-C does: what it has opened is closed."""
-    task = asyncio.current_task()
-    assert task is not None  # noqa: S101 - we are a coroutine
-    if current_thread() is main_thread():  # no other has signals; asyncio.Runner asks the same for Ctrl-C
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    return await command
+    run_command(run, announce, api=api, worker=worker)
 
 
 def _fail(message: str, *, code: int) -> None:
