@@ -93,7 +93,9 @@ async def database_url(server: str) -> str:
     """The test run's database, emptied: a new one for each test would take ten times as long."""
     connection = await asyncpg.connect(server)
     await connection.execute(END_OTHER_SESSIONS)
-    await connection.execute("TRUNCATE users, products, images, renditions, workers RESTART IDENTITY")
+    await connection.execute(
+        "TRUNCATE users, products, images, renditions, workers, idempotent_answers RESTART IDENTITY"
+    )
     await connection.close()
     return server
 

@@ -23,6 +23,7 @@ from packshot.consumer import Consumer
 from packshot.database import Database
 from packshot.download import Downloader
 from packshot.errors import ConfigError
+from packshot.first_answers import FirstAnswers
 from packshot.images import Images
 from packshot.lifecycle import RetryPolicy
 from packshot.outdated import OutdatedImages
@@ -221,5 +222,6 @@ def open_api(app: App) -> FastAPI:
             producer=app.producer,
             store=app.store,
             public_url=app.settings.public_url,
+            first_answers=FirstAnswers(app.database),
         )
     )

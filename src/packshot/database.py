@@ -55,7 +55,6 @@ class ConstraintViolated(Exception):
     """A write was refused by the constraint called `name`; who does not expect it has a bug."""
 
     def __init__(self, name: str, message: str) -> None:
-        """Keep the constraint's name beside PostgreSQL's words."""
         super().__init__(message)
         self.name = name
 
@@ -83,6 +82,11 @@ class Connection:
         """Run a statement for its effect."""
         with translated():
             await self._session.execute(sql, *arguments, timeout=self._seconds)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Self]:
+        """Join the transaction that is open."""
+        yield self
 
 
 class Database:
@@ -242,9 +246,8 @@ def _blaming_the_settings() -> Iterator[None]:
     try:
         yield
     except WRONG_ADDRESS as error:
-        raise ConfigError(
-            f"PACKSHOT_DATABASE_URL does not lead to a database that can be used: {error}"
-        ) from error
+        reason = f"PACKSHOT_DATABASE_URL does not lead to a database that can be used: {error}"
+        raise ConfigError(reason) from error
 
 
 def _session_settings(seconds: float) -> dict[str, str]:

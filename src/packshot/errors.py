@@ -5,6 +5,7 @@ What can go wrong, drawn once.
     ├── ConfigError              settings, presets or command line: the person who started us
     ├── NotFound                 no such product, image, user or file
     ├── Conflict                 the thing exists but is not in the state the request needs
+    │   └── RequestInFlight      the same request is being answered at this moment
     ├── InvalidInput             a value in the request does not fit what is stored; names its field
     ├── StaleClaim               another worker took this image over; nothing was written
     ├── ServiceUnavailable       our own infrastructure: database, broker, store, disk
@@ -62,6 +63,10 @@ class NotFound(PackshotError):
 
 class Conflict(PackshotError):
     """The thing exists, but not in the state that the request needs."""
+
+
+class RequestInFlight(Conflict):
+    """The same request is being answered at this moment; ask again for its answer."""
 
 
 class InvalidInput(PackshotError):

@@ -8,10 +8,10 @@ wait for each other.
 """
 
 from collections.abc import Collection, Mapping
-from typing import Final
+from typing import Final, Self
 from uuid import UUID
 
-from packshot.database import Database, Row
+from packshot.database import Connection, Database, Row
 from packshot.errors import Conflict, NotFound, StaleClaim
 from packshot.lifecycle import GiveUp, Release, Retry
 from packshot.models import Claim, Facts, Rendered, Rendition, Source
@@ -147,12 +147,21 @@ class Images:
     """The rows of images, moved on behalf of one worker."""
 
     def __init__(
-        self, database: Database, worker_id: UUID, *, lease_seconds: float, max_attempts: int
+        self, database: Database | Connection, worker_id: UUID, *, lease_seconds: float, max_attempts: int
     ) -> None:
         self._database = database
         self._worker_id = worker_id
         self._lease_seconds = lease_seconds
         self._max_attempts = max_attempts
+
+    def within(self, connection: Connection) -> Self:
+        """Return the same, inside the transaction of `connection`."""
+        return type(self)(
+            connection,
+            self._worker_id,
+            lease_seconds=self._lease_seconds,
+            max_attempts=self._max_attempts,
+        )
 
     async def get(self, image_id: int) -> Row:
         """Return the row with its renditions; raise NotFound."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from packshot.collector import Collector
-from packshot.database import Row
+from packshot.database import Connection, Row
 from packshot.images import Images
 from packshot.models import Product
 from packshot.products import Products
@@ -25,12 +25,17 @@ class Producer:
         self._products = products
         self._images = images
         self._collector = collector
-        self._wake = wake
+        self.wake = wake
+
+    def within(self, connection: Connection) -> "Producer":
+        """Return one that works inside the transaction of `connection`; who commits it wakes the sweeper."""
+        rooms = (self._products.within(connection), self._images.within(connection))
+        return Producer(*rooms, self._collector, wake=lambda: None)
 
     async def submit(self, product: Product) -> Row:
         """Store a product with its images and return its row; raise InvalidInput for an unknown user."""
         row = await self._products.add(product)
-        self._wake()
+        self.wake()
         return row
 
     async def submit_image(self, url: str, product_id: int | None = None) -> Row:
@@ -39,13 +44,13 @@ class Producer:
             row = await self._images.add(url)
         else:
             row = await self._images.get(await self._products.add_image(product_id, url))
-        self._wake()
+        self.wake()
         return row
 
     async def change(self, product_id: int, changes: Mapping[str, Any]) -> Row:
         """Change columns of a product and return its row; raise NotFound or InvalidInput."""
         sources = await self._products.change(product_id, changes)
-        self._wake()
+        self.wake()
         await self._collector.collect(sources)
         return await self._products.get(product_id)
 
@@ -56,11 +61,11 @@ class Producer:
     async def retry(self, image_id: int) -> Row:
         """Give a failed image new attempts and return its row; raise NotFound or Conflict."""
         row = await self._images.requeue(image_id)
-        self._wake()
+        self.wake()
         return row
 
     async def retry_failed(self, code: str | None = None) -> int:
         """Give all failed images, or those with one error code, new attempts; return how many."""
         count = await self._images.requeue_failed(code)
-        self._wake()
+        self.wake()
         return count

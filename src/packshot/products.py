@@ -8,7 +8,7 @@ unfinished. It is derived on every read.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from packshot.database import Connection, ConstraintViolated, Database, Row
 from packshot.errors import InvalidInput, NotFound
@@ -105,9 +105,13 @@ class Filters:
 class Products:
     """The rows of products. The images of a product are added, moved and removed with it."""
 
-    def __init__(self, database: Database, *, max_attempts: int) -> None:
+    def __init__(self, database: Database | Connection, *, max_attempts: int) -> None:
         self._database = database
         self._max_attempts = max_attempts
+
+    def within(self, connection: Connection) -> Self:
+        """Return the same, inside the transaction of `connection`."""
+        return type(self)(connection, max_attempts=self._max_attempts)
 
     async def add(self, product: Product) -> Row:
         """Store a product and one pending image per URL; raise InvalidInput for an unknown user."""

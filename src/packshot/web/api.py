@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from packshot import __version__
-from packshot.web import health, images, products, users
+from packshot.web import health, images, products, submissions, users
 from packshot.web.backend import Backend
 from packshot.web.guards import CrossSiteGuard, StrictHeaders
 from packshot.web.problems import ANY_REFUSALS, HANDLERS, MEDIA_TYPE
@@ -54,7 +54,7 @@ def create_api(backend: Backend) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     api.state.backend = backend
-    for module in (products, images, users, health):
+    for module in (submissions, products, images, users, health):
         api.include_router(module.router, responses=ANY_REFUSALS)
     api.add_middleware(CrossSiteGuard)
     return api

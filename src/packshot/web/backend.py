@@ -1,11 +1,12 @@
 """What the routes work with, handed over once by `app` and found again through the request."""
 
-from dataclasses import dataclass
-from typing import Annotated
+from dataclasses import dataclass, replace
+from typing import Annotated, Self
 
 from fastapi import Depends, Request
 
-from packshot.database import Database
+from packshot.database import Connection, Database
+from packshot.first_answers import FirstAnswers
 from packshot.images import Images
 from packshot.producer import Producer
 from packshot.products import Products
@@ -26,10 +27,15 @@ class Backend:
     producer: Producer
     store: Store
     public_url: str
+    first_answers: FirstAnswers
+
+    def within(self, connection: Connection) -> Self:
+        """Return the same, whose producer works inside the transaction of `connection`."""
+        return replace(self, producer=self.producer.within(connection))
 
 
 async def _backend_of(request: Request) -> Backend:
-    backend: Backend = request.app.state.backend
+    backend: Backend = getattr(request.state, "backend", request.app.state.backend)
     return backend
 
 

@@ -37,9 +37,13 @@ class JsonRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def handle_json(request: Request) -> Response:
-            return await handle(JsonRequest(request.scope, request.receive))
+            return await self.respond(JsonRequest(request.scope, request.receive), handle)
 
         return handle_json
+
+    async def respond(self, request: Request, handle: Handler) -> Response:
+        """Answer with the framework's handler."""
+        return await handle(request)
 
 
 class StrictHeaders:

@@ -9,13 +9,13 @@ from packshot.database import Row
 from packshot.errors import NotFound
 from packshot.presets import CONTENT_TYPES
 from packshot.web.backend import Backend, InBackend
-from packshot.web.bodies import LARGEST_BIGINT, NewImage
+from packshot.web.bodies import LARGEST_BIGINT
 from packshot.web.choice import Rendition, choose, path_of, version_of
 from packshot.web.guards import JsonRoute
 from packshot.web.markup import alike, markup
-from packshot.web.problems import BODY_REFUSALS, refusals
+from packshot.web.problems import refusals
 from packshot.web.ranges import read_range
-from packshot.web.views import LOCATION, ImageView, view_image
+from packshot.web.views import ImageView, view_image
 
 router = APIRouter(tags=["images"], route_class=JsonRoute)
 
@@ -47,14 +47,6 @@ MARKUP_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     **refusals(404, 422),
 }
 MOST_CHARACTERS: Final = 300  # of an attribute; in a URL each may take twelve
-
-
-@router.post("/process-image", status_code=202, responses={202: LOCATION, **BODY_REFUSALS, **refusals(404)})
-async def process_image(body: NewImage, backend: InBackend, response: Response) -> ImageView:
-    """Download and compress one URL in the background."""
-    row = await backend.producer.submit_image(body.image_url, body.product_id)
-    response.headers["Location"] = f"/images/{row['image_id']}"
-    return view_image(row, backend.store)
 
 
 @router.get("/images/{image_id}", responses=refusals(404, 422))

@@ -13,13 +13,14 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from packshot.errors import Conflict, InvalidInput, NotFound, ServiceUnavailable
+from packshot.errors import Conflict, InvalidInput, NotFound, RequestInFlight, ServiceUnavailable
 from packshot.web.bodies import NOWHERE, problems
 
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
-LATER: Final = {"Retry-After": "5"}  # seconds
+SOON: Final = {"Retry-After": "1"}  # seconds
+LATER: Final = {"Retry-After": "5"}
 MOST_IN_A_SENTENCE: Final = 10
 MOST_CHARACTERS_SAID: Final = 200  # of what somebody sent
 STRICT: Final = (  # first the header for all, then the one for what is not a page
@@ -89,6 +90,10 @@ async def _conflict(_: Request, error: Conflict) -> JSONResponse:
     return problem(409, str(error))
 
 
+async def _in_flight(_: Request, error: RequestInFlight) -> JSONResponse:
+    return problem(409, str(error), SOON)
+
+
 async def _invalid(_: Request, error: InvalidInput) -> JSONResponse:
     return _wrong_fields([{"field": error.field, "message": str(error)}])
 
@@ -132,6 +137,7 @@ async def _bug(_: Request, __: Exception) -> JSONResponse:
 HANDLERS: Final[dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]]] = {
     NotFound: _not_found,
     Conflict: _conflict,
+    RequestInFlight: _in_flight,
     InvalidInput: _invalid,
     RequestValidationError: _malformed,
     ServiceUnavailable: _unavailable,

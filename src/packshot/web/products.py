@@ -1,30 +1,20 @@
-"""The routes of products."""
+"""The routes of products, once they are there."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 
-from packshot.models import Product
 from packshot.products import Filters
 from packshot.web.backend import InBackend
-from packshot.web.bodies import LARGEST_INT, NewProduct, ProductChanges, ProductQuery
+from packshot.web.bodies import LARGEST_INT, ProductChanges, ProductQuery
 from packshot.web.guards import JsonRoute
 from packshot.web.problems import BODY_REFUSALS, refusals
 from packshot.web.reader import CACHED_RESPONSES
-from packshot.web.views import LOCATION, ProductPage, ProductView, view_product
+from packshot.web.views import ProductPage, ProductView, view_product
 
 router = APIRouter(prefix="/products", tags=["products"], route_class=JsonRoute)
 
 ProductId = Annotated[int, Path(ge=1, le=LARGEST_INT)]
-
-
-@router.post("", status_code=201, responses={201: LOCATION, **BODY_REFUSALS})
-async def create_product(body: NewProduct, backend: InBackend, response: Response) -> ProductView:
-    """Store a product; its images are processed in the background."""
-    product = Product(**{**dict(body), "product_images": tuple(body.product_images)})
-    row = await backend.producer.submit(product)
-    response.headers["Location"] = f"/products/{row['product_id']}"
-    return view_product(row, backend.store)
 
 
 @router.get("", responses=refusals(422))

@@ -1,0 +1,159 @@
+"""
+The rooms of the house: the layer of each, who owns which foreign library, and who must stay small or pure.
+
+`test_architecture.py` enforces it. A rule that is in the way is changed here, with its reason, and nowhere
+else.
+"""
+
+from typing import Final
+
+# A unit imports from the layers above its own in this list, never from its own.
+LAYERS: Final = (
+    {"errors", "models"},  # the nouns
+    {
+        "addresses",
+        "answers",
+        "cleaning",
+        "explanations",
+        "formats",
+        "geometry",
+        "lifecycle",
+        "lzw",
+        "presets",
+        "pulse",
+        "quality",
+        "settings",
+        "slots",
+        "srgb",
+        "telemetry",
+        "thumbhash",
+    },  # decisions
+    {"wholeness"},
+    {
+        "body",
+        "child",
+        "cluster",
+        "connections",
+        "facts",
+        "loading",
+        "resize",
+        "sandbox",
+        "sketch",
+        "ssimulacra2",
+    },  # parts of those outside
+    {"codecs", "framing"},
+    {"decode", "encode"},
+    {"animation"},
+    {"render"},
+    {
+        "brokers",
+        "cache",
+        "compress",
+        "database",
+        "decoder",
+        "download",
+        "postgres",
+        "stores",
+    },  # the world outside
+    {"backlog", "images", "politeness", "users", "workers"},  # rows, and manners
+    {
+        "collector",
+        "comparison",
+        "first_answers",
+        "garbage",
+        "making",
+        "moving",
+        "outdated",
+        "products",
+    },  # rows and files that follow the images
+    {"consumer", "pipeline", "producer", "reprocessing", "sweeper"},  # the story
+    {"web"},  # the story told over HTTP
+    {"app"},  # who puts it together
+    {"daemon", "terminal"},  # who runs it, who shows it
+    {"commands", "upkeep"},
+    {"demo", "running"},
+    {"cli"},
+    {"__main__"},
+)
+
+OWNERS: Final = {
+    "aio_pika": {"brokers"},
+    "aiohttp": {"body", "connections", "download"},
+    "aiokafka": {"brokers"},
+    "asyncpg": {"database"},
+    "dotenv": {"settings"},
+    "fastapi": {"web", "app", "daemon"},  # app and daemon hand the application on, and name its type
+    "httptools": {"web"},
+    "numpy": {"codecs", "encode", "resize", "srgb", "ssimulacra2"},  # in the child process only
+    "obstore": {"stores"},
+    "orjson": {"database", "terminal"},  # jsonb columns; `--json`
+    "pydantic": {"settings", "web", "commands"},  # commands reads files by the API's shapes
+    "pydantic_settings": {"settings"},
+    "pyvips": {
+        "animation",
+        "codecs",
+        "decode",
+        "encode",
+        "facts",
+        "framing",
+        "loading",
+        "render",
+        "resize",
+        "sketch",
+    },  # all live in the child process only
+    "redis": {"cache"},
+    "rich": {"terminal"},
+    "starlette": {"web"},
+    "structlog": {"telemetry"},
+    "typer": {"cli", "running"},
+    "uvicorn": {"daemon", "web"},  # web's connections are uvicorn's, with limits
+    "uvloop": {"running"},
+    "yarl": {"download"},  # aiohttp's own URLs
+}
+
+PURE: Final = {
+    "addresses",
+    "answers",
+    "errors",
+    "explanations",
+    "formats",
+    "lifecycle",
+    "lzw",
+    "models",
+    "thumbhash",
+    "wholeness",
+}
+ACTING: Final = {"asyncio", "logging", "os", "shutil", "socket", "subprocess", "threading", "time"}
+
+# A child process must start quickly and stay small: nothing in it imports pydantic or asyncio.
+CHILD: Final = {
+    "animation",
+    "cleaning",
+    "codecs",
+    "decode",
+    "encode",
+    "errors",
+    "facts",
+    "formats",
+    "framing",
+    "geometry",
+    "loading",
+    "lzw",
+    "models",
+    "presets",
+    "quality",
+    "render",
+    "resize",
+    "sandbox",
+    "sketch",
+    "srgb",
+    "ssimulacra2",
+    "thumbhash",
+    "wholeness",
+}
+
+# `packshot --help` must come at once: all else is imported inside the commands.
+THIN: Final = {"errors", "running", "settings", "telemetry"}
+
+# Run as a user runs them, by tests that start `python -m packshot`.
+RUN_AS_A_PROCESS: Final = {"__main__", "cli", "commands", "daemon", "demo", "running", "upkeep"}
