@@ -101,6 +101,29 @@ async def database_url(server: str) -> str:
 
 
 @pytest.fixture
+async def admin(server: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection beside the test's database, which it may break."""
+    connection = await asyncpg.connect(server.replace("/packshot?", "/template1?"))
+    yield connection
+    await connection.execute("DROP DATABASE IF EXISTS doomed WITH (FORCE)")
+    await connection.close()
+
+
+@pytest.fixture
+async def empty_url(server: str, admin: asyncpg.Connection) -> str:
+    """A database without our schema."""
+    await admin.execute("CREATE DATABASE doomed STRATEGY file_copy")
+    return server.replace("/packshot?", "/doomed?")
+
+
+@pytest.fixture
+async def doomed(empty_url: str) -> AsyncIterator[Database]:
+    """A database of its own for a test that breaks it."""
+    async with Database.open(empty_url) as database:
+        yield database
+
+
+@pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
     async with Database.open(database_url) as database:
         yield database

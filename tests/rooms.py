@@ -36,6 +36,7 @@ LAYERS: Final = (
         "connections",
         "facts",
         "loading",
+        "migrations",
         "resize",
         "sandbox",
         "sketch",

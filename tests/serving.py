@@ -29,10 +29,17 @@ class Serving:
 
     @classmethod
     @asynccontextmanager
-    async def start(cls, data_dir: Path, **settings: object) -> AsyncIterator["Serving"]:
-        """Start it and wait until it says where it listens; stop it as Ctrl-C does, if it still runs."""
+    async def start(
+        cls, data_dir: Path, release: Path | None = None, **settings: object
+    ) -> AsyncIterator["Serving"]:
+        """Start it and wait until it says where it listens; stop it as Ctrl-C does, if it still runs.
+
+        `release` is a folder with the program of another release.
+        """
         wanted = {"data_dir": data_dir, "port": 0, "allow_sources": "127.0.0.1", **settings}
         environment = {f"PACKSHOT_{name.upper()}": str(value) for name, value in wanted.items()}
+        if release:
+            environment["PYTHONPATH"] = str(release)
         with NamedTemporaryFile(dir=data_dir.parent, suffix=".log", delete=False) as log:
             process = await _spawn(environment, log.file)
             try:

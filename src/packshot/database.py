@@ -1,5 +1,5 @@
 """
-The door to PostgreSQL: the pool, transactions, migrations, and what its errors mean.
+The door to PostgreSQL: the pool, transactions, and what its errors mean.
 
 The queries live beside what they are about (`users`, `products`, `images`, `workers`), as plain
 SQL. There is no ORM and no second dialect: the embedded default is PostgreSQL too.
@@ -11,7 +11,6 @@ again here, because nobody could tell whether it was done; but the next one find
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
-from importlib import resources
 from math import inf
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
@@ -20,14 +19,13 @@ import asyncpg
 import orjson
 
 from packshot.errors import ConfigError, ServiceUnavailable
+from packshot.migrations import migrate
 
 Row = Mapping[str, Any]
 
 SECONDS: Final = 5  # to get a connection, and again for each command
 SERVER_SHARE: Final = 0.8  # of them: a server that is only slow speaks first, and is not taken for dead
 UNLOCK: Final = "SELECT pg_advisory_unlock_all()"
-MIGRATION_SECONDS: Final = 3600  # an index on a large table takes its time, and others wait for it
-MIGRATION_LOCK: Final = 0x7061636B  # "pack": any number, the same in every process
 
 # Class 08 connection, 25006 read-only (a standby), 28 and 3D access and database were fine at the
 # start, 40 deadlock and the like, 53 out of something, 55P03 lock not available, 57 shutdown or
@@ -98,7 +96,9 @@ class Database:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, url: str, *, connections: int = 10, seconds: float = SECONDS) -> AsyncIterator[Self]:
+    async def open(
+        cls, url: str, *, connections: int = 10, seconds: float = SECONDS, migrating: bool = True
+    ) -> AsyncIterator[Self]:
         """Connect to `postgresql://…` and bring the schema up to date; raise ConfigError for a wrong URL.
 
         `seconds` is the limit for getting a connection, and for each command.
@@ -119,8 +119,9 @@ class Database:
             )
         try:
             database = cls(pool, seconds)
-            with _blaming_the_settings():
-                await database.migrate()
+            if migrating:
+                with _blaming_the_settings():
+                    await migrate(database.transaction)
             yield database
         finally:
             pool.terminate()
@@ -160,25 +161,6 @@ class Database:
         """Prove that we can write: a standby or a full disk still answers reads."""
         await self.execute("UPDATE schema_migrations SET applied_at = applied_at WHERE version = 1")
 
-    async def migrate(self) -> list[str]:
-        """Apply the numbered files of `schema/` that are missing; return their names."""
-        async with self.transaction(MIGRATION_SECONDS) as connection:
-            await connection.execute("SET LOCAL statement_timeout = 0")
-            await connection.execute("SELECT pg_advisory_xact_lock($1)", MIGRATION_LOCK)
-            await connection.execute(
-                "CREATE TABLE IF NOT EXISTS schema_migrations (version int PRIMARY KEY,"
-                " name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
-            )
-            rows = await connection.fetch("SELECT version FROM schema_migrations")
-            applied = {row["version"] for row in rows}
-            missing = [(name, sql) for name, sql in migrations() if version(name) not in applied]
-            for name, sql in missing:
-                await connection.execute(sql)
-                await connection.execute(
-                    "INSERT INTO schema_migrations (version, name) VALUES ($1, $2)", version(name), name
-                )
-        return [name for name, _ in missing]
-
     @asynccontextmanager
     async def _connection(self, seconds: float | None = None) -> AsyncIterator[Connection]:
         """Lend a session, and take it back as new or not at all."""
@@ -213,17 +195,6 @@ class Database:
         """Spare others to find out about each of them by a time limit of its own."""
         while self._pool.get_idle_size():  # so the next line gets one of them, without waiting
             (await self._pool.acquire()).terminate()
-
-
-def migrations() -> list[tuple[str, str]]:
-    """Return (file name, SQL) of every migration, in order."""
-    folder = resources.files("packshot") / "schema"
-    return sorted((file.name, file.read_text()) for file in folder.iterdir() if file.name.endswith(".sql"))
-
-
-def version(name: str) -> int:
-    """Return the number at the start of a migration's file name."""
-    return int(name.split("_", 1)[0])
 
 
 @contextmanager

@@ -2,85 +2,21 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import asyncpg
 import pytest
 from tests.rows import eventually, somebody_waits
 
-from packshot.database import MIGRATION_LOCK, ConstraintViolated, Database, migrations, version
+from packshot.database import ConstraintViolated, Database
 from packshot.errors import ConfigError, ServiceUnavailable
 from packshot.lifecycle import ImageState
-
-
-@pytest.fixture
-async def admin(server: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection beside the test's database, which it may break."""
-    connection = await asyncpg.connect(server.replace("/packshot?", "/template1?"))
-    yield connection
-    await connection.execute("DROP DATABASE IF EXISTS doomed WITH (FORCE)")
-    await connection.close()
-
-
-@pytest.fixture
-async def empty_url(server: str, admin: asyncpg.Connection) -> str:
-    """A database without our schema."""
-    await admin.execute("CREATE DATABASE doomed STRATEGY file_copy")
-    return server.replace("/packshot?", "/doomed?")
-
-
-@pytest.fixture
-async def doomed(empty_url: str) -> AsyncIterator[Database]:
-    """A database of its own for a test that breaks it."""
-    async with Database.open(empty_url) as database:
-        yield database
 
 
 async def terminate_all(admin: asyncpg.Connection) -> None:
     await admin.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname IN ('packshot', 'doomed')"
     )
-
-
-def test_migrations_are_numbered_from_one_without_a_gap() -> None:
-    assert [version(name) for name, _ in migrations()] == list(range(1, len(migrations()) + 1))
-
-
-async def test_processes_that_start_together_migrate_once(empty_url: str) -> None:
-    async def start() -> None:
-        async with Database.open(empty_url, connections=1):
-            pass
-
-    await asyncio.gather(*(start() for _ in range(5)))
-
-    async with Database.open(empty_url, connections=1) as database:
-        applied = await database.fetch("SELECT name FROM schema_migrations ORDER BY version")
-    assert [row["name"] for row in applied] == [name for name, _ in migrations()]
-
-
-async def test_a_migration_may_take_longer_than_a_query(database: Database, database_url: str) -> None:
-    async def start() -> None:
-        async with Database.open(database_url, seconds=0.5):
-            pass
-
-    async with database.transaction() as somebody_migrates:
-        await somebody_migrates.execute("SELECT pg_advisory_xact_lock($1)", MIGRATION_LOCK)
-        starting = asyncio.create_task(start())
-        await eventually(lambda: somebody_waits(database))
-        await somebody_migrates.execute("SELECT pg_sleep(0.6)")
-    await starting
-
-
-async def test_what_is_applied_is_not_applied_again(database: Database) -> None:
-    assert await database.migrate() == []
-
-
-async def test_a_missing_migration_is_applied_and_named(doomed: Database) -> None:
-    await doomed.execute("DROP SCHEMA public CASCADE")
-    await doomed.execute("CREATE SCHEMA public")
-
-    assert await doomed.migrate() == [name for name, _ in migrations()]
 
 
 async def test_the_schema_knows_the_same_states_as_the_code(database: Database) -> None:
