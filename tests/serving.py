@@ -30,7 +30,7 @@ class Serving:
     @classmethod
     @asynccontextmanager
     async def start(
-        cls, data_dir: Path, release: Path | None = None, **settings: object
+        cls, data_dir: Path, release: Path | None = None, /, **settings: object
     ) -> AsyncIterator["Serving"]:
         """Start it and wait until it says where it listens; stop it as Ctrl-C does, if it still runs.
 

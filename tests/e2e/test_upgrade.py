@@ -6,7 +6,7 @@ of every migration; here it is tried.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -23,7 +23,7 @@ ENOUGH = 15  # products, for each part of the upgrade
 
 
 @pytest.fixture
-def last_release(tmp_path: Path) -> Iterator[Path]:
+def last_release(tmp_path: Path) -> Path:
     """A folder with the program as it was released last."""
     (wheel,) = RELEASES.glob("*.whl")
     with ZipFile(wheel) as archive:
