@@ -2,10 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
 
+import psutil
 import pytest
 from tests.broken import BrokenLine, Letter, a_letter_and_an_end, one_letter, silence
-from tests.remote import connected, hints, taking
+from tests.remote import connected, hints, opened, queue_of_ones_own, taking
+from tests.rows import eventually
 
 from packshot.brokers import remote
 from packshot.brokers.remote import RemoteBroker
@@ -90,3 +93,21 @@ async def test_a_bug_of_the_library_is_worth_a_traceback_and_a_new_connection(
 
     assert [(line.message, bool(line.exc_info)) for line in caplog.records] == [("broker failed", True)]
     await broker.close()
+
+
+@pytest.fixture(params=["rabbitmq", "kafka"])
+def url(request: pytest.FixtureRequest) -> str:
+    return queue_of_ones_own(request.getfixturevalue(request.param).url)
+
+
+async def test_whoever_gives_up_connecting_at_any_moment_leaves_no_connection_open(url: str) -> None:
+    async def nothing_is_open() -> bool:
+        ours = psutil.Process().net_connections("tcp")
+        return not any(end.raddr and end.raddr.port == urlsplit(url).port for end in ours)
+
+    for milliseconds in range(0, 60, 2):
+        async with opened(url) as broker:
+            broker.room()  # begins to connect
+            await asyncio.sleep(milliseconds / 1000)
+
+    await eventually(nothing_is_open)

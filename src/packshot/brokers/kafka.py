@@ -8,7 +8,7 @@ message that comes twice. A topic that is missing is made; one that exists is ta
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final
@@ -19,7 +19,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import ConsumerStoppedError, KafkaError, TopicAlreadyExistsError, for_code
 
 from packshot.brokers.kafka_address import KafkaAddress
-from packshot.brokers.line import CLOSE_SECONDS, Publish
+from packshot.brokers.line import Clients, Publish
 from packshot.brokers.messages import encode
 from packshot.brokers.remote import CONFIRM_SECONDS
 from packshot.models import Hint
@@ -90,7 +90,7 @@ class KafkaLine:
             "request_timeout_ms": 1000 * CONFIRM_SECONDS,
             "metadata_max_age_ms": METADATA_MILLISECONDS,
         }
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._clients = Clients()
 
     @asynccontextmanager
     async def publishing(self, _: asyncio.Event) -> AsyncIterator[Publish]:
@@ -102,11 +102,8 @@ class KafkaLine:
             sent = [await producer.send(self._topic, encode(hint), key=_key(hint)) for hint in hints]
             await asyncio.gather(*sent)
 
-        try:
-            await producer.start()
+        async with self._clients.started(producer.start, producer.stop):
             yield publish
-        finally:
-            await self._behind_our_back(producer.stop())
 
     @asynccontextmanager
     async def taking(self) -> AsyncIterator[AsyncIterator[KafkaParcel]]:
@@ -124,16 +121,12 @@ class KafkaLine:
         committer = Committer(consumer, offsets)
         consumer.subscribe([self._topic], listener=committer)
         committing = asyncio.create_task(committer.run())
-        try:
-            await consumer.start()
+        async with self._clients.started(consumer.start, partial(_leave, consumer, committer, committing)):
             yield _parcels(consumer, offsets)
-        finally:
-            await self._behind_our_back(_leave(consumer, committer, committing))
 
     async def _make_topic(self) -> None:
         admin = AIOKafkaAdminClient(**self._connection)
-        try:
-            await admin.start()
+        async with self._clients.started(admin.start, admin.close):
             if self._topic in await admin.list_topics():
                 return
             brokers = len((await admin.describe_cluster())["brokers"])
@@ -142,15 +135,6 @@ class KafkaLine:
             for error in (for_code(code) for _, code, *_ in answer.topic_errors if code):
                 if error is not TopicAlreadyExistsError:  # somebody was quicker
                     raise error(f"the topic {self._topic} cannot be made")
-        finally:
-            await admin.close()
-
-    async def _behind_our_back(self, end: Coroutine[None, None, None]) -> None:
-        """Wait a little for the end of a client, which waits for brokers that may be gone."""
-        leaving = asyncio.create_task(end)
-        self._leaving.add(leaving)
-        leaving.add_done_callback(self._leaving.discard)
-        await asyncio.wait([leaving], timeout=CLOSE_SECONDS / 2)
 
 
 class Committer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types

@@ -6,7 +6,7 @@ Here is also what holds the end of one: time limits, what is said of trouble, an
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from time import monotonic
 from typing import Final, Protocol, TypeVar
@@ -20,6 +20,7 @@ CLOSE_SECONDS: Final = 3
 REMINDER_SECONDS: Final = 600
 
 Opened = TypeVar("Opened")
+Act = Callable[[], Coroutine[None, None, None]]
 Publish = Callable[[Sequence[Hint]], Awaitable[None]]
 
 
@@ -53,6 +54,30 @@ class Line(Protocol):
 
     def taking(self) -> AbstractAsyncContextManager[AsyncIterator[Parcel]]:
         """Open a connection for the block; what it yields brings a few messages ahead at most."""
+
+
+class Clients:
+    """Starts clients of a library, and ends them."""
+
+    def __init__(self) -> None:
+        self._leaving: set[asyncio.Task[None]] = set()
+
+    @asynccontextmanager
+    async def started(self, start: Act, end: Act) -> AsyncIterator[None]:
+        """Have a client started in the block.
+
+        aiokafka and aiormq never close the connection of a start that was cancelled: who leaves early lets
+        it go on behind our back. The end waits for brokers that may be gone, so it gets little of our time.
+        """
+        starting = asyncio.create_task(start())
+        try:
+            await asyncio.shield(starting)
+            yield
+        finally:
+            leaving = asyncio.create_task(_end_after(starting, end))
+            self._leaving.add(leaving)
+            leaving.add_done_callback(self._leaving.discard)
+            await asyncio.wait([leaving], timeout=CLOSE_SECONDS / 2)
 
 
 class Reports:
@@ -111,6 +136,14 @@ def own_cancellation_only() -> Iterator[None]:
         if task and task.cancelling():
             raise
         raise ConnectionError("the connection broke") from error
+
+
+async def _end_after(starting: "asyncio.Task[None]", end: Act) -> None:
+    await asyncio.gather(starting, return_exceptions=True)
+    try:
+        await end()
+    except Exception as error:  # noqa: BLE001 - it is over, however it ended
+        log.debug("broker left in trouble", extra={"reason": repr(error)})
 
 
 async def end(task: "asyncio.Task[None]") -> None:

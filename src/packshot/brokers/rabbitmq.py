@@ -11,16 +11,18 @@ wait too long in a broken system are dropped at LONGEST_QUEUE, the oldest first:
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
+from aio_pika.connection import make_url
 from aio_pika.exceptions import AMQPError
 
-from packshot.brokers.line import Publish
+from packshot.brokers.line import CLOSE_SECONDS, CONNECT_SECONDS, Clients, Publish
 from packshot.brokers.messages import encode
 from packshot.models import Hint
 
@@ -61,6 +63,7 @@ class RabbitLine:
         self._url = address._replace(query=urlencode(query)).geturl()
         self._slots = slots
         self._declaring = asyncio.Lock()
+        self._clients = Clients()
 
     @asynccontextmanager
     async def publishing(self, broken: asyncio.Event) -> AsyncIterator[Publish]:
@@ -89,8 +92,14 @@ class RabbitLine:
 
     @asynccontextmanager
     async def _channel(self) -> AsyncIterator[AbstractChannel]:
-        connection = await aio_pika.connect(self._url)
-        async with connection:
+        connection = aio_pika.Connection(make_url(self._url))
+
+        async def close() -> None:
+            with suppress(TimeoutError):  # a frozen server does not say goodbye
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await connection.close()
+
+        async with self._clients.started(partial(connection.connect, CONNECT_SECONDS), close):
             yield await connection.channel(on_return_raises=True)
 
     async def _declare(self, channel: AbstractChannel) -> AbstractQueue:
