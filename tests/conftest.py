@@ -18,6 +18,7 @@ from packshot.database import Database
 from packshot.images import Images
 from packshot.lifecycle import RetryPolicy
 from packshot.making import Compress
+from packshot.metrics import Metrics
 from packshot.models import Preset
 from packshot.outdated import OutdatedImages
 from packshot.pipeline import Pipeline
@@ -176,7 +177,14 @@ def collector(database: Database, store: Store) -> Collector:
 
 
 @pytest.fixture
-def make_pipeline(images: Images, desk: Desk, store: Store, collector: Collector) -> MakePipeline:
+def metrics(desk: Desk) -> Metrics:
+    return Metrics(desk.counts)
+
+
+@pytest.fixture
+def make_pipeline(
+    images: Images, desk: Desk, store: Store, collector: Collector, metrics: Metrics
+) -> MakePipeline:
     usual_store = store
 
     def make(
@@ -192,6 +200,7 @@ def make_pipeline(images: Images, desk: Desk, store: Store, collector: Collector
             collector=collector,
             presets=PRESETS,
             policy=RetryPolicy(base_seconds=10, max_seconds=1000),
+            count=metrics.attempt,
         )
 
     return make

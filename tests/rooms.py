@@ -28,7 +28,7 @@ LAYERS: Final = (
         "telemetry",
         "thumbhash",
     },  # decisions
-    {"wholeness"},
+    {"account", "wholeness"},
     {
         "body",
         "child",
@@ -53,6 +53,7 @@ LAYERS: Final = (
         "database",
         "decoder",
         "download",
+        "metrics",
         "postgres",
         "stores",
     },  # the world outside
@@ -67,7 +68,7 @@ LAYERS: Final = (
         "outdated",
         "products",
     },  # rows and files that follow the images
-    {"consumer", "pipeline", "producer", "reprocessing", "sweeper"},  # the story
+    {"consumer", "pipeline", "producer", "reprocessing", "sweeper", "vitals"},  # the story
     {"web"},  # the story told over HTTP
     {"app"},  # who puts it together
     {"daemon", "terminal"},  # who runs it, who shows it
@@ -88,6 +89,7 @@ OWNERS: Final = {
     "numpy": {"codecs", "encode", "resize", "srgb", "ssimulacra2"},  # in the child process only
     "obstore": {"stores"},
     "orjson": {"database", "terminal"},  # jsonb columns; `--json`
+    "prometheus_client": {"metrics"},
     "pydantic": {"settings", "web", "commands"},  # commands reads files by the API's shapes
     "pydantic_settings": {"settings"},
     "pyvips": {

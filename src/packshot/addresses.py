@@ -160,6 +160,12 @@ class Guard:
         """Say whether connections made for the name `host` may go anywhere."""
         return _plain_name(host) in self.hosts
 
+    def class_of(self, host: str) -> str:
+        """Return what kind of host this is, in a word: never its name."""
+        if self.trusts(host) or (_is_usual_address(host) and self._names(ip_address(host))):
+            return "allowed"
+        return "address" if _is_usual_address(host) else "public"
+
     def refusal(self, address: str, port: int) -> ImageError | None:
         """Return why no connection may be made to `address` and `port`, or None if one may.
 
@@ -169,13 +175,16 @@ class Guard:
             ip = ip_address(address)
         except ValueError:
             return AddressForbidden(AddressForbidden.meaning)
-        if any(ip in network for network in self.networks):
+        if self._names(ip):
             return None
         if not is_public(ip) or self.is_ours(address):
             return AddressForbidden(AddressForbidden.meaning)
         if port not in self.ports:
             return UrlInvalid(f"Port {port} is closed to sources; PACKSHOT_ALLOW_PORTS names the open ones.")
         return None
+
+    def _names(self, ip: IPv4Address | IPv6Address) -> bool:
+        return any(ip in network for network in self.networks)
 
 
 def build_guard(

@@ -26,9 +26,10 @@ from packshot.errors import ConfigError
 from packshot.first_answers import FirstAnswers
 from packshot.images import Images
 from packshot.lifecycle import RetryPolicy
+from packshot.metrics import Metrics
 from packshot.outdated import OutdatedImages
 from packshot.pipeline import Pipeline
-from packshot.politeness import VISIT_SECONDS, Manners
+from packshot.politeness import VISIT_SECONDS, Download, Manners
 from packshot.postgres import embedded_postgres
 from packshot.presets import load_presets
 from packshot.producer import Producer
@@ -39,7 +40,8 @@ from packshot.settings import Settings, aws_environment
 from packshot.stores import Store, open_store
 from packshot.sweeper import Sweeper
 from packshot.users import Users
-from packshot.web.api import create_api
+from packshot.vitals import Vitals
+from packshot.web.api import create_api, create_health_api
 from packshot.web.backend import Backend
 from packshot.web.reader import ProductReader
 from packshot.workers import Desk, Workers
@@ -68,6 +70,7 @@ class App:
     producer: Producer
     sweeper: Sweeper
     desk: Desk
+    metrics: Metrics
 
 
 @asynccontextmanager
@@ -137,6 +140,7 @@ def _build(
         producer=producer,
         sweeper=sweeper,
         desk=desk,
+        metrics=Metrics(desk.counts),
     )
 
 
@@ -154,12 +158,13 @@ async def open_consumer(app: App) -> AsyncIterator[Consumer]:
             images=app.images,
             desk=app.desk,
             pulse=pulse,
-            download=_manners(app.settings, redis).polite(downloader.download),
-            compress=compressor.compress,
+            download=_manners(app.settings, redis).polite(_counted(app, downloader)),
+            compress=app.metrics.decoding(compressor.compress),
             store=app.store,
             collector=app.collector,
             presets=presets,
             policy=_retry_policy(app.settings),
+            count=app.metrics.attempt,
         )
         brokers = {app.broker, app.local}
         yield Consumer(brokers, app.images, app.desk, pipeline.process, app.sweeper.wake)
@@ -210,18 +215,36 @@ def _manners(settings: Settings, redis: Redis | None) -> Manners:
     )
 
 
+def _counted(app: App, downloader: Downloader) -> Download:
+    return app.metrics.downloads(downloader.download, downloader.class_of_host)
+
+
 def open_api(app: App) -> FastAPI:
     """Build the ASGI application."""
-    return create_api(
-        Backend(
-            database=app.database,
-            users=app.users,
-            products=app.products,
-            reader=ProductReader(app.products, app.store, app.cache),
-            images=app.images,
-            producer=app.producer,
-            store=app.store,
-            public_url=app.settings.public_url,
-            first_answers=FirstAnswers(app.database),
-        )
+    return create_api(_backend(app))
+
+
+def open_health_api(app: App) -> FastAPI:
+    """Build what a worker alone shows."""
+    return create_health_api(_backend(app))
+
+
+def _backend(app: App) -> Backend:
+    return Backend(
+        database=app.database,
+        users=app.users,
+        products=app.products,
+        reader=ProductReader(app.products, app.store, app.cache),
+        images=app.images,
+        producer=app.producer,
+        store=app.store,
+        public_url=app.settings.public_url,
+        first_answers=FirstAnswers(app.database),
+        metrics=app.metrics,
+        vitals=_vitals(app),
     )
+
+
+def _vitals(app: App) -> Vitals:
+    broker = None if app.broker is app.local else app.broker
+    return Vitals(app.metrics, app.backlog, broker, app.store, app.cache, app.desk)

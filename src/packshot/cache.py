@@ -64,7 +64,7 @@ class Redis:
     def __init__(self, connection: Connection, seconds: float) -> None:
         self._connection = connection
         self._seconds = seconds
-        self._is_there = False
+        self.is_there = False
         self._is_known_to_be_away = False
         self._late_in_a_row = 0
         self._waiting: list[tuple[Command, asyncio.Future[Any]]] = []
@@ -94,7 +94,7 @@ class Redis:
 
     def tell(self, *command: str | bytes | float) -> "asyncio.Future[Any] | None":
         """Send a command with the next exchange; its answer need not be waited for."""
-        if not self._is_there:
+        if not self.is_there:
             return None
         answer = asyncio.get_running_loop().create_future()
         self._waiting.append((command, answer))
@@ -105,7 +105,7 @@ class Redis:
         """Carry questions there and answers back while Redis is there, look for it while it is away."""
         try:
             while True:
-                if self._is_there:
+                if self.is_there:
                     await self._somebody_waits.wait()
                     await self._exchange()
                 else:
@@ -145,13 +145,13 @@ class Redis:
             log.info("Redis is back")
         self._is_known_to_be_away = False
         self._late_in_a_row = 0
-        self._is_there = True
+        self.is_there = True
 
     async def _fail(self, error: Exception) -> None:
         """End the connection, because a late answer must not meet the next question; maybe give up."""
         await self._connection.disconnect(nowait=True)
         self._late_in_a_row += 1
-        if not isinstance(error, TimeoutError) or self._late_in_a_row >= LATE_IN_A_ROW or not self._is_there:
+        if not isinstance(error, TimeoutError) or self._late_in_a_row >= LATE_IN_A_ROW or not self.is_there:
             self._lose(str(error) or f"No answer for {self._seconds} s")
 
     def _lose(self, reason: str) -> None:
@@ -161,7 +161,7 @@ class Redis:
         self._hang_up()
 
     def _hang_up(self) -> None:
-        self._is_there = False
+        self.is_there = False
         batch, self._waiting = self._waiting, []
         self._somebody_waits.clear()
         _tell(batch, [None] * len(batch))
@@ -172,6 +172,11 @@ class Cache:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+
+    @property
+    def is_there(self) -> bool:
+        """Whether Redis is asked at all."""
+        return self._redis.is_there
 
     async def get(self, key: str, version: str) -> bytes | None:
         """Return the answer of exactly this version, if it is there."""

@@ -14,6 +14,7 @@ from packshot.brokers import Broker, Delivery
 from packshot.errors import ServiceUnavailable
 from packshot.images import Images
 from packshot.models import Claim
+from packshot.telemetry import from_here_about
 from packshot.workers import Desk
 
 log = logging.getLogger(__name__)
@@ -71,16 +72,17 @@ class Consumer:
         try:
             await self._claim_and_process(delivery)
         except ServiceUnavailable as error:
-            log.warning("image put aside", extra={"image_id": image_id, "reason": str(error)})
+            log.warning("image put aside", extra={"reason": str(error)})
             self._desk.let_go(image_id)  # the sweeper gives it back once the database answers
         except Exception:  # a bug: it stays on the desk until its lease is over, lest it comes straight back
-            log.exception("image left to its lease", extra={"image_id": image_id})
+            log.exception("image left to its lease")
         else:
             self._desk.let_go(image_id)
         finally:
             self._desk.slots.leave()
 
     async def _claim_and_process(self, delivery: Delivery) -> None:
+        from_here_about(image_id=delivery.image_id)
         while not self._is_stopping:
             try:
                 claim = await self._images.claim(delivery.image_id)

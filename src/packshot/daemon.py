@@ -20,10 +20,11 @@ from typing import Any, Final, cast
 import uvicorn
 from fastapi import FastAPI
 
-from packshot.app import App, open_api, open_app, open_consumer
+from packshot.app import App, open_api, open_app, open_consumer, open_health_api
 from packshot.consumer import Consumer
 from packshot.errors import ConfigError, ServiceUnavailable
 from packshot.settings import Settings
+from packshot.telemetry import about
 from packshot.web.clients import Connection
 from packshot.web.crowd import MAX_CONNECTIONS, Crowd
 
@@ -81,14 +82,16 @@ async def run(settings: Settings, announce: Announce, *, api: bool, worker: bool
     """
     with stop_signals() as stop:
         async with AsyncExitStack() as stack:
-            listener = stack.enter_context(listen(settings.host, settings.port)) if api else None
+            port = settings.port if api else settings.metrics_port
+            listener = stack.enter_context(listen(settings.host, port)) if api or port else None
             app = await stack.enter_async_context(open_app(settings, settings.workers if worker else 0))
             await _prepare(app)
             consumer = await stack.enter_async_context(open_consumer(app)) if worker else None
-            server = ApiServer(open_api(app), settings)
+            server = ApiServer(open_api(app) if api else open_health_api(app), settings)
             announce(app, listener)
-            await _run_parts(app, consumer, server, listener, stop)
-            await _leave(app)
+            with about(worker=app.desk.worker.worker_id):
+                await _run_parts(app, consumer, server, listener, stop)
+                await _leave(app)
 
 
 async def _prepare(app: App) -> None:

@@ -80,6 +80,10 @@ class Downloader:
             limit = f"{self._settings.download_seconds:g} seconds"
             raise SourceTimeout(f"The file had not arrived after {limit}.") from error
 
+    def class_of_host(self, url: str, _: Path) -> str:
+        """Return what kind of host a URL names, in a word for counting."""
+        return self._guard.class_of(check_url(url).hostname or "")
+
     async def _follow(self, url: str, to: Path) -> Source:
         seen: set[URL] = set()
         response = await self._get(check_url(url), seen)

@@ -9,17 +9,17 @@ and the one for a twin.
 """
 
 import asyncio
-import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from time import monotonic, perf_counter
+from time import monotonic
 from typing import Final
 
+from packshot.account import Account
 from packshot.collector import Collector
-from packshot.errors import ImageError, PackshotError, ServiceUnavailable, SourceBusy, StaleClaim
+from packshot.errors import ImageError, PackshotError, ServiceUnavailable, StaleClaim
 from packshot.images import Images
 from packshot.lifecycle import LONGEST_RELEASE_SECONDS, GiveUp, Release, Retry, RetryPolicy, judge
 from packshot.making import Compress, chosen, keep, missing
@@ -27,12 +27,10 @@ from packshot.models import Claim, Preset, Rendered, Source
 from packshot.politeness import Download
 from packshot.pulse import Pulse
 from packshot.stores import Store
+from packshot.telemetry import about
 from packshot.workers import Desk
 
-log = logging.getLogger(__name__)
-
 FIRST_PAUSE_SECONDS: Final = 1
-VERDICTS: Final = {Retry: "tried again", Release: "given back, no attempt used", GiveUp: "given up"}
 
 
 class Pipeline:
@@ -50,6 +48,7 @@ class Pipeline:
         collector: Collector,
         presets: Sequence[Preset],
         policy: RetryPolicy,
+        count: Callable[[Account], None],
     ) -> None:
         self._images = images
         self._desk = desk
@@ -60,47 +59,59 @@ class Pipeline:
         self._collector = collector
         self._presets = presets
         self._policy = policy
+        self._count = count
         self._pause = Pause()
         self._families: defaultdict[str, Family] = defaultdict(Family)
 
     async def process(self, claim: Claim) -> None:
         """Bring the image to its next state. Raises ServiceUnavailable when even that cannot be written."""
+        account = Account()
+        with about(image_id=claim.image_id, attempt=claim.attempt, product_id=claim.product_id):
+            try:
+                await self._attempt(claim, account)
+            finally:
+                account.tell()
+                self._count(account)
+
+    async def _attempt(self, claim: Claim, account: Account) -> None:
         started = monotonic()
         try:
             with self._desk.job_folder(claim.image_id, claim.attempt) as folder:
-                await self._render(claim, folder)
+                await self._render(claim, folder, account)
         except StaleClaim as stale:
-            self._discard(claim, stale)
+            self._discard(account, stale)
         except PackshotError as error:
-            await self._record_failure(claim, self._excused(error, started))
+            await self._record_failure(claim, account, self._excused(error, started))
         except asyncio.CancelledError:  # we are shutting down: somebody else shall have it at once
             with suppress(PackshotError):  # or has it already
                 await self._images.release(claim, Release(delay_seconds=0))
+                account.ends("released", "This process ends.")
             raise
 
-    async def _render(self, claim: Claim, folder: Path) -> None:
-        watch = Stopwatch()
-        source = await self._fetch(claim.source_url, folder / "source", watch)
+    async def _render(self, claim: Claim, folder: Path, account: Account) -> None:
+        source = await self._fetch(claim.source_url, folder / "source", account)
         keys: list[str] = []
         async with self._turn_among_twins(source) as family:
             try:
                 twin = await self._images.note_source(claim, source)
                 with family.one_try():
-                    rendered = await self._complete(twin, source, folder, watch)
+                    rendered = await self._complete(twin, source, folder, account)
                 keys = [rendition.key for rendition in rendered.renditions]
-                await self._images.finish(claim, rendered, self._store.location(keys[0]), watch.milliseconds)
+                timings = dict(account.milliseconds)
+                with account.step("finish"):
+                    await self._images.finish(claim, rendered, self._store.location(keys[0]), timings)
             except StaleClaim:
                 await self._collector.collect([source.sha256], keys)
                 raise
-        log.info(
-            "image ready", extra={"image_id": claim.image_id, "attempt": claim.attempt, **watch.milliseconds}
-        )
+        account.delivers(rendered.renditions)
 
-    async def _fetch(self, url: str, to: Path, watch: "Stopwatch") -> Source:
+    async def _fetch(self, url: str, to: Path, account: Account) -> Source:
         await self._pause.over()
         async with self._desk.slots.stepping_aside():
-            with watch.step("download"):
-                return await self._download(url, to)
+            with account.step("download"):
+                source = await self._download(url, to)
+        account.bytes_in = source.bytes
+        return source
 
     @asynccontextmanager
     async def _turn_among_twins(self, source: Source) -> AsyncIterator["Family"]:
@@ -118,16 +129,16 @@ class Pipeline:
                 del self._families[source.sha256]
 
     async def _complete(
-        self, twin: Rendered | None, source: Source, folder: Path, watch: "Stopwatch"
+        self, twin: Rendered | None, source: Source, folder: Path, account: Account
     ) -> Rendered:
         """Take what a twin has, and make the rest."""
         had = twin.renditions if twin else ()
         lacking = missing(self._presets, had)
         if twin and not lacking:
             return replace(twin, renditions=chosen(self._presets, had))
-        with watch.step("compress"):
+        with account.step("compress"):
             compressed = await self._compress(folder / "source", folder, lacking)
-        with watch.step("store"), self._pause.after_trouble():
+        with account.step("store"), self._pause.after_trouble():
             made = await keep(self._store, source.sha256, lacking, compressed)
         renditions = chosen(self._presets, [*had, *made])
         # Others may have been measured on a part of the presets only.
@@ -140,20 +151,8 @@ class Pipeline:
             return ServiceUnavailable(f"This process stood still for a while. ({error})")
         return error
 
-    async def _record_failure(self, claim: Claim, error: PackshotError) -> None:
+    async def _record_failure(self, claim: Claim, account: Account, error: PackshotError) -> None:
         verdict = judge(error, claim.attempt, claim.max_attempts, self._policy)
-        log.log(
-            logging.DEBUG if isinstance(error, SourceBusy) else logging.WARNING,  # a queue is no trouble
-            "image not ready",
-            extra={
-                "image_id": claim.image_id,
-                "attempt": claim.attempt,
-                "verdict": VERDICTS[type(verdict)],
-                "delay_seconds": getattr(verdict, "delay_seconds", None),
-                "code": getattr(error, "code", None),
-                "reason": str(error),
-            },
-        )
         try:
             match verdict:
                 case Retry():
@@ -162,12 +161,13 @@ class Pipeline:
                     await self._images.release(claim, verdict)
                 case GiveUp():
                     await self._images.give_up(claim, verdict)
+            account.fails(error, verdict)
         except StaleClaim as stale:
-            self._discard(claim, stale)
+            self._discard(account, stale)
 
-    def _discard(self, claim: Claim, stale: StaleClaim) -> None:
+    def _discard(self, account: Account, stale: StaleClaim) -> None:
         self._desk.count("late_results")
-        log.info("result discarded", extra={"image_id": claim.image_id, "reason": str(stale)})
+        account.ends("discarded", str(stale))
 
 
 class Family:
@@ -216,17 +216,3 @@ class Pause:
                 self._seconds = min(2 * self._seconds, LONGEST_RELEASE_SECONDS)
             raise
         self._until, self._seconds = 0.0, FIRST_PAUSE_SECONDS
-
-
-class Stopwatch:
-    """Times the steps of one image, in milliseconds of wall time."""
-
-    def __init__(self) -> None:
-        self.milliseconds: dict[str, float] = {}
-
-    @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        """Time the block as the step `name`."""
-        started = perf_counter()
-        yield
-        self.milliseconds[name] = round(1000 * (perf_counter() - started), 1)

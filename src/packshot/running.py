@@ -21,7 +21,7 @@ def run_command(
     from packshot.telemetry import start_logging  # noqa: PLC0415 - heavy
 
     settings = load_settings()
-    start_logging(settings.log_level)
+    start_logging(settings.log_level, settings.log_format)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         code = runner.run(_ending_well(command(settings, *args, **kwargs)))
     if code:

@@ -102,8 +102,17 @@ class Settings(BaseSettings):
     shutdown_seconds: float = Field(
         15, ge=0, description="Time for work in hand at shutdown; then it is given back."
     )
+    metrics_port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="Where `packshot work` shows `/metrics`, `/healthz` and `/readyz`; 0 is nowhere.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="What is worth a log line."
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="`json`; `console` for people; `auto` is `console` on a terminal."
     )
 
     @field_validator("allow_sources", "allow_ports", "extra_formats", mode="before")

@@ -1,11 +1,20 @@
-"""What the program says about itself: one line per event, readable on a terminal, JSON elsewhere."""
+"""
+What the program says about itself: one line per event, readable on a terminal, JSON elsewhere.
+
+What a line is about (the request, the image, the attempt, the worker) is said once, where it begins to be
+true, and is then on every line from there, whoever writes it.
+"""
 
 import logging
 import sys
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any, Final, Literal
 
 import structlog
 
-SHARED: list[structlog.typing.Processor] = [
+SHARED: Final[list[structlog.typing.Processor]] = [
+    structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     structlog.stdlib.ExtraAdder(),
@@ -13,17 +22,18 @@ SHARED: list[structlog.typing.Processor] = [
 ]
 
 
-def start_logging(level: str) -> None:
-    """Send every module's log lines to standard error."""
-    if sys.stderr.isatty():
-        shape: list[structlog.typing.Processor] = [structlog.dev.ConsoleRenderer()]
-    else:
-        shape = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
+def start_logging(level: str, log_format: Literal["auto", "json", "console"] = "auto") -> None:
+    """Send every module's log lines to standard error; `auto` is for people if that is a terminal."""
+    is_for_people = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=SHARED,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *shape],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                _for_people() if is_for_people else structlog.processors.JSONRenderer(default=str),
+            ],
         )
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
@@ -34,3 +44,29 @@ def start_logging(level: str) -> None:
         "aiokafka",
     ):  # they tell of every try to connect; the brokers tell of trouble
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def about(**facts: object) -> AbstractContextManager[None]:
+    """Put these facts on every line that is written inside the block; what is None is left out."""
+    return structlog.contextvars.bound_contextvars(**_known(facts))
+
+
+def from_here_about(**facts: object) -> None:
+    """Put these facts on every line that this task writes from now on."""
+    structlog.contextvars.bind_contextvars(**_known(facts))
+
+
+def current(name: str) -> str | None:
+    """Return what is on every line under this name, if something is."""
+    fact = structlog.contextvars.get_contextvars().get(name)
+    return None if fact is None else str(fact)
+
+
+def _known(facts: Mapping[str, object]) -> dict[str, Any]:
+    return {name: fact for name, fact in facts.items() if fact is not None}
+
+
+def _for_people() -> structlog.dev.ConsoleRenderer:
+    return structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+    )

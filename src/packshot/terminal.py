@@ -43,7 +43,8 @@ def announce(app: App, listener: socket.socket | None) -> None:
     screen.print(f"[bold]Packshot {__version__}[/bold]")
     if listener:
         host, port = listener.getsockname()[:2]
-        screen.print(f"  listens on  http://{host}:{port}  (API documentation at /docs)", soft_wrap=True)
+        what = "metrics and health" if port == app.settings.metrics_port else "API documentation at /docs"
+        screen.print(f"  listens on  http://{host}:{port}  ({what})", soft_wrap=True)
     screen.print(f"  data        {escape(str(app.settings.data_dir.absolute()))}", soft_wrap=True)
     if app.database_folder:
         screen.print(f"  database    embedded, in {escape(str(app.database_folder))}", soft_wrap=True)

@@ -120,6 +120,10 @@ class Desk:
         """Add one to what is counted under that name."""
         self.counts[name] += 1
 
+    def free_bytes(self) -> int:
+        """Return how much room is left on the disk that the desks are on."""
+        return shutil.disk_usage(self._root).free
+
     def dead_neighbours(self) -> list[UUID]:
         """Return the workers whose folder is left and whose lock is free."""
         desks = self._root.glob(DESKS)

@@ -47,6 +47,7 @@ async def test_every_route_is_documented(document: dict[str, Any]) -> None:
         "GET /users/{user_id}",
         "GET /healthz",
         "GET /readyz",
+        "GET /metrics",
     }
 
 

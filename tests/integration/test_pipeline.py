@@ -18,6 +18,7 @@ from packshot.errors import (
     SourceGone,
     SourceThrottled,
     SourceTimeout,
+    StaleClaim,
 )
 from packshot.images import Images
 from packshot.models import Compressed
@@ -117,7 +118,7 @@ async def test_a_source_that_asks_for_time_gets_it(make_pipeline: MakePipeline, 
 async def test_an_image_whose_host_is_busy_is_given_back_quietly_and_keeps_its_attempts(
     make_pipeline: MakePipeline, images: Images, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG, logger="packshot.pipeline")
+    caplog.set_level(logging.DEBUG, logger="packshot.account")
     claim = await claimed(images, await an_image(images))
 
     await make_pipeline(failing(SourceBusy("Full.", 30))).process(claim)
@@ -130,24 +131,45 @@ async def test_an_image_whose_host_is_busy_is_given_back_quietly_and_keeps_its_a
 
 
 @pytest.mark.parametrize(
-    ("error", "verdict"),
+    ("error", "outcome", "code"),
     [
-        (SourceTimeout("Too slow."), "tried again"),
-        (SourceGone("Not there."), "given up"),
-        (ServiceUnavailable("Full."), "given back, no attempt used"),
+        (SourceTimeout("Too slow."), "retry", "source_timeout"),
+        (SourceGone("Not there."), "failed", "source_gone"),
+        (ServiceUnavailable("Full."), "released", None),
+        (StaleClaim("Somebody else's."), "discarded", None),
     ],
 )
-async def test_the_log_says_in_words_what_follows_a_failure(
+async def test_one_line_says_how_an_attempt_ended_and_why(
     make_pipeline: MakePipeline,
     images: Images,
     caplog: pytest.LogCaptureFixture,
     error: PackshotError,
-    verdict: str,
+    outcome: str,
+    code: str | None,
 ) -> None:
+    caplog.set_level(logging.INFO)
+
     await make_pipeline(failing(error)).process(await claimed(images, await an_image(images)))
 
     (record,) = caplog.records
-    assert (record.levelname, record.__dict__["verdict"]) == ("WARNING", verdict)
+    said = record.__dict__
+    assert (record.message, said["outcome"], said["code"]) == ("attempt ended", outcome, code)
+    assert (said["reason"], list(said["milliseconds"])) == (str(error), ["download", "all"])
+
+
+async def test_the_line_of_a_picture_that_is_ready_has_its_bytes_and_the_time_of_each_step(
+    make_pipeline: MakePipeline, images: Images, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+
+    await make_pipeline().process(await claimed(images, await an_image(images)))
+
+    (record,) = caplog.records
+    said = record.__dict__
+    assert (record.levelname, said["outcome"]) == ("INFO", "ready")
+    assert list(said["milliseconds"]) == ["download", "compress", "store", "finish", "all"]
+    made = (await images.get(1))["renditions"]
+    assert (said["bytes_in"], said["bytes_out"]) == (len("boot.jpg"), sum(one["bytes"] for one in made))
 
 
 async def test_a_store_that_is_away_costs_no_attempt(

@@ -9,6 +9,7 @@ from packshot import __version__
 from packshot.web import health, images, products, submissions, users
 from packshot.web.backend import Backend
 from packshot.web.guards import CrossSiteGuard, StrictHeaders
+from packshot.web.journal import Journal
 from packshot.web.problems import ANY_REFUSALS, HANDLERS, MEDIA_TYPE
 
 DESCRIPTION: Final = """
@@ -27,11 +28,11 @@ ERRORS_BEGIN: Final = "4"  # the first digit of a status
 
 
 class Api(FastAPI):
-    """Wears its strict headers, and writes errors into OpenAPI as what they are, not as plain JSON."""
+    """Keeps a journal, wears its strict headers, and writes errors into OpenAPI as what they are."""
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Put the headers around everything, even around the answer to a bug."""
-        return StrictHeaders(super().build_middleware_stack())
+        """Put both around everything, even around the answer to a bug."""
+        return Journal(StrictHeaders(super().build_middleware_stack()))
 
     def openapi(self) -> dict[str, Any]:
         """Return the document, built once."""
@@ -57,6 +58,14 @@ def create_api(backend: Backend) -> FastAPI:
     for module in (submissions, products, images, users, health):
         api.include_router(module.router, responses=ANY_REFUSALS)
     api.add_middleware(CrossSiteGuard)
+    return api
+
+
+def create_health_api(backend: Backend) -> FastAPI:
+    """Build what a worker shows: that it lives, whether it can work, and what it has counted."""
+    api = Api(openapi_url=None, exception_handlers=HANDLERS)
+    api.state.backend = backend
+    api.include_router(health.router)
     return api
 
 

@@ -8,10 +8,12 @@ from fastapi import Depends, Request
 from packshot.database import Connection, Database
 from packshot.first_answers import FirstAnswers
 from packshot.images import Images
+from packshot.metrics import Metrics
 from packshot.producer import Producer
 from packshot.products import Products
 from packshot.stores import Store
 from packshot.users import Users
+from packshot.vitals import Vitals
 from packshot.web.reader import ProductReader
 
 
@@ -28,6 +30,8 @@ class Backend:
     store: Store
     public_url: str
     first_answers: FirstAnswers
+    metrics: Metrics
+    vitals: Vitals
 
     def within(self, connection: Connection) -> Self:
         """Return the same, whose producer works inside the transaction of `connection`."""

@@ -30,6 +30,7 @@ from packshot.web.heads import (
     Rejection,
     rejection,
 )
+from packshot.web.journal import ID_HEADER, refused
 from packshot.web.problems import LATER, STRICT, problem
 
 MAX_PIPELINED: Final = 16  # requests that come before the answer to the first
@@ -273,9 +274,11 @@ class Connection(HttpToolsProtocol):
     def _say(self, reason: Rejection) -> None:
         """Answer in the application's place, and only then end the connection."""
         later = LATER if reason.status == HTTPStatus.SERVICE_UNAVAILABLE else {}
-        answer = problem(reason.status, str(reason), {"Connection": "close", **later})
-        headers = [*self.server_state.default_headers, *STRICT, *answer.raw_headers]
-        lines = [b"%b: %b\r\n" % header for header in headers]
+        with refused(reason) as request_id:
+            headers = {"Connection": "close", ID_HEADER: request_id, **later}
+            answer = problem(reason.status, str(reason), headers)
+        head = [*self.server_state.default_headers, *STRICT, *answer.raw_headers]
+        lines = [b"%b: %b\r\n" % header for header in head]
         self.transport.write(b"".join([STATUS_LINE[answer.status_code], *lines, b"\r\n", answer.body]))
         self.transport.write_eof()
         if self.cycle:

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from packshot.errors import Conflict, InvalidInput, NotFound, RequestInFlight, ServiceUnavailable
+from packshot.telemetry import current
 from packshot.web.bodies import NOWHERE, problems
 
 log = logging.getLogger(__name__)
@@ -50,12 +51,13 @@ class FieldProblem(BaseModel):
 
 
 class Problem(BaseModel):
-    """Why a request was refused; `errors` is there when single fields are wrong (RFC 9457)."""
+    """Why a request was refused (RFC 9457). `errors` names wrong fields; the log knows the `request_id`."""
 
     type: str = "about:blank"
     title: str
     status: int
     detail: str
+    request_id: str = ""
     errors: list[FieldProblem] = []
 
 
@@ -74,6 +76,8 @@ def problem(
     """Shape one error answer."""
     title = HTTPStatus(status).phrase
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
+    if request_id := current("request_id"):
+        body["request_id"] = request_id
     return JSONResponse(body, status, headers, media_type=MEDIA_TYPE)
 
 

@@ -1,0 +1,98 @@
+"""
+How the system is: the queue, and whether each part answers. Looked up when somebody asks, and remembered.
+
+A look has a second, and a part that has not answered by then counts as down; so the figures always come.
+What cannot be known (the queue while the database is away) is NaN, and no number that looks like one.
+"""
+
+import asyncio
+from collections.abc import Awaitable
+from math import inf, nan
+from time import monotonic
+from typing import Final, TypeVar
+
+from packshot.backlog import Backlog
+from packshot.brokers import Broker
+from packshot.cache import Cache
+from packshot.errors import NotFound, PackshotError
+from packshot.metrics import Metrics
+from packshot.stores import Store
+from packshot.workers import Desk
+
+LOOK_SECONDS: Final = 1
+REMEMBERED_SECONDS: Final = 5
+NO_KEY: Final = "00/0"
+
+Answer = TypeVar("Answer")
+
+
+class Vitals:
+    """Keeps the gauges of `metrics` true for whoever reads them.
+
+    `broker` and `cache` are None where there is none.
+    """
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        backlog: Backlog,
+        broker: Broker | None,
+        store: Store,
+        cache: Cache | None,
+        desk: Desk,
+    ) -> None:
+        self._metrics = metrics
+        self._gauges = metrics.gauges
+        self._backlog = backlog
+        self._broker = broker
+        self._store = store
+        self._cache = cache
+        self._desk = desk
+        self._looking = asyncio.Lock()
+        self._looked_at = -inf
+
+    async def exposition(self) -> bytes:
+        """Return all metrics, with figures that are at most some seconds old."""
+        async with self._looking:
+            if monotonic() - self._looked_at > REMEMBERED_SECONDS:
+                await asyncio.gather(self._look_at_database(), self._look_at_store())
+                self._looked_at = monotonic()
+        self._look_around()
+        return self._metrics.exposition()
+
+    async def _look_at_database(self) -> None:
+        queue = await _in_time(self._backlog.queue())
+        self._gauges.up.labels("database").set(queue is not None)
+        for state in ("due", "later", "processing", "failed"):
+            self._gauges.queue.labels(state).set(queue[state] if queue else nan)
+        self._gauges.oldest_due.set(queue["oldest_due_seconds"] if queue else nan)
+        self._gauges.workers.set(queue["workers"] if queue else nan)
+
+    async def _look_at_store(self) -> None:
+        self._gauges.up.labels("store").set(await _in_time(self._has_no_such_file()) is not None)
+
+    async def _has_no_such_file(self) -> bool:
+        """Ask the store for something small: that it is not there is an answer."""
+        try:
+            await self._store.get(NO_KEY)
+        except NotFound:
+            return True
+        return False
+
+    def _look_around(self) -> None:
+        """Look at what is in this process, or near it."""
+        if self._broker:
+            self._gauges.up.labels("broker").set(self._broker.room() > 0)
+        if self._cache:
+            self._gauges.up.labels("cache").set(self._cache.is_there)
+        self._gauges.slots.set(self._desk.worker.slots)
+        self._gauges.in_hand.set(len(self._desk.in_hand))
+        self._gauges.disk_free.set(self._desk.free_bytes())
+
+
+async def _in_time(answer: Awaitable[Answer]) -> Answer | None:
+    try:
+        async with asyncio.timeout(LOOK_SECONDS):
+            return await answer
+    except (PackshotError, TimeoutError):
+        return None

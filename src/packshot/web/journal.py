@@ -1,0 +1,108 @@
+"""
+Writes down every request: one line when its answer is out, and a count.
+
+It gives each request an id, which is in the answer, on every line about it, and in the rows that it makes.
+
+Of what a client sends, only the method and the path are written; a query may hold anything.
+"""
+
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter
+from typing import Final
+from uuid import uuid4
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from packshot.telemetry import about, from_here_about
+from packshot.web.heads import Rejection
+from packshot.web.problems import MOST_CHARACTERS_SAID
+
+log = logging.getLogger(__name__)
+
+ID_HEADER: Final = "X-Request-Id"
+RAW_ID_HEADER: Final = b"x-request-id"
+PLAIN_ID: Final = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
+QUIET: Final = frozenset({"/healthz", "/readyz", "/metrics"})  # asked all day long by machines
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+OTHER: Final = "other"
+NO_ROUTE: Final = "none"
+NO_ANSWER: Final = 499  # the client has gone before there was one
+
+
+class Journal:
+    """Stands around everything else that a request passes."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102 - ASGI's
+        entry = Entry(scope)
+        from_here_about(request_id=entry.request_id)  # to the end of its task, where uvicorn may report a bug
+
+        async def send_noting(message: Message) -> None:
+            entry.note(message)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_noting)
+        finally:
+            entry.close()
+
+
+class Entry:
+    """One request."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.request_id = request_id_in(scope)
+        self._scope = scope
+        self._started = perf_counter()
+        self._status = NO_ANSWER
+        self._bytes = 0
+
+    def note(self, message: Message) -> None:
+        """Look at a part of the answer as it goes out, and put the id into its head."""
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            message["headers"].append((RAW_ID_HEADER, self.request_id.encode()))
+        else:
+            self._bytes += len(message.get("body", b""))
+
+    def close(self) -> None:
+        """Write the line, and count."""
+        seconds = perf_counter() - self._started
+        scope = self._scope
+        route = getattr(scope.get("route"), "path", NO_ROUTE)
+        log.log(
+            logging.DEBUG if route in QUIET else logging.INFO,
+            "request",
+            extra={
+                "method": scope["method"],
+                "path": scope["path"][:MOST_CHARACTERS_SAID],
+                "route": route,
+                "status": self._status,
+                "milliseconds": round(1000 * seconds, 1),
+                "bytes_out": self._bytes,
+            },
+        )
+        method = scope["method"] if scope["method"] in METHODS else OTHER
+        scope["app"].state.backend.metrics.request(method, route, f"{self._status // 100}xx", seconds)
+
+
+def request_id_in(scope: Scope) -> str:
+    """Return the id that the caller gave the request, if it is short and plain, or a new one."""
+    for name, value in scope["headers"]:
+        if name == RAW_ID_HEADER and PLAIN_ID.fullmatch(value):
+            return str(value, "ascii")
+    return uuid4().hex
+
+
+@contextmanager
+def refused(reason: Rejection) -> Iterator[str]:
+    """Write down a request that was refused before it could be read, and yield the id that it gets."""
+    request_id = uuid4().hex
+    with about(request_id=request_id):
+        log.info("request refused", extra={"status": reason.status, "reason": str(reason)})
+        yield request_id

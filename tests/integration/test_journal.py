@@ -1,0 +1,77 @@
+"""What is written down about a request: one line, an id, a count; and nothing that a query may hold."""
+
+import logging
+from typing import Any
+
+import pytest
+from httpx import AsyncClient
+from tests.figures import Figures
+from tests.shop import create, problem_in
+
+from packshot.web.journal import request_id_in
+
+
+@pytest.fixture(autouse=True)
+def from_info_on(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="packshot.web.journal")
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
+    return [record.__dict__ for record in caplog.records if record.name == "packshot.web.journal"]
+
+
+async def test_a_request_is_one_line(api: AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
+    answer = await api.get("/products/7?token=s3cret")
+
+    (line,) = lines(caplog)
+    said = {name: line[name] for name in ("method", "path", "route", "status", "bytes_out")}
+    assert said == {
+        "method": "GET",
+        "path": "/products/7",
+        "route": "/products/{product_id}",
+        "status": 404,
+        "bytes_out": len(answer.content),
+    }
+    assert 0 < line["milliseconds"] < 5000
+    assert "s3cret" not in str(line)
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+async def test_what_machines_ask_all_day_long_is_no_news(
+    api: AsyncClient, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    await api.get(path)
+
+    assert lines(caplog) == []
+
+
+async def test_an_id_that_the_caller_gave_is_in_the_answer(api: AsyncClient) -> None:
+    answer = await api.get("/healthz", headers={"X-Request-Id": "order-4711"})
+
+    assert answer.headers["x-request-id"] == "order-4711"
+
+
+@pytest.mark.parametrize("odd", ["", "a b", "x" * 65, "-begins", 'q"', "ö".encode()])
+def test_an_odd_id_is_replaced_by_one_of_ours(odd: str | bytes) -> None:
+    raw = odd if isinstance(odd, bytes) else odd.encode()
+
+    assert len(request_id_in({"headers": [(b"x-request-id", raw)]})) == 32
+
+
+async def test_a_problem_tells_the_id_to_look_for_in_the_log(api: AsyncClient) -> None:
+    answer = await api.get("/products/7")
+
+    assert problem_in(answer, 404)["request_id"] == answer.headers["x-request-id"]
+
+
+async def test_requests_are_counted_by_route_and_never_by_path(api: AsyncClient) -> None:
+    await create(api)
+    await api.get("/products/7")
+    await api.get("/products/8")
+    await api.get("/secret-path")
+
+    figures = Figures((await api.get("/metrics")).text)
+    assert figures("packshot_requests_total", route="/products/{product_id}", status="4xx") == 2
+    assert figures("packshot_requests_total", method="POST", route="/products", status="2xx") == 1
+    assert figures("packshot_request_seconds_count", route="none") == 1
+    assert not any("secret" in value for value in figures.values("route"))

@@ -1,0 +1,124 @@
+"""How the system is, as anybody may ask it: parts that are there, parts that are not, and a queue."""
+
+from math import isnan
+from pathlib import Path
+
+import pytest
+from servers.cable import Cable
+from tests.figures import Figures
+from tests.rows import an_image, claimed
+
+from packshot import vitals as module
+from packshot.backlog import Backlog
+from packshot.database import Database
+from packshot.errors import SourceGone
+from packshot.images import Images
+from packshot.lifecycle import GiveUp, Retry
+from packshot.metrics import Metrics
+from packshot.stores import Store, open_store
+from packshot.vitals import Vitals
+from packshot.workers import Desk, Workers
+
+
+@pytest.fixture
+def vitals(metrics: Metrics, backlog: Backlog, store: Store, desk: Desk) -> Vitals:
+    return Vitals(metrics, backlog, None, store, None, desk)
+
+
+async def look(vitals: Vitals) -> Figures:
+    return Figures((await vitals.exposition()).decode())
+
+
+async def test_the_queue_is_counted_by_state(vitals: Vitals, images: Images) -> None:
+    for _ in range(5):
+        await an_image(images)
+    await images.retry(await claimed(images, 1), Retry(60, "source_gone", "Later."))
+    await images.give_up(await claimed(images, 2), GiveUp(SourceGone.code, "Gone."))
+    await claimed(images, 3)
+
+    figures = await look(vitals)
+
+    counted = {
+        state: figures("packshot_queue_images", state=state)
+        for state in ("due", "later", "processing", "failed")
+    }
+    assert counted == {"due": 2, "later": 1, "processing": 1, "failed": 1}
+
+
+@pytest.mark.parametrize("published", [0, 1])
+async def test_the_first_in_line_has_waited_since_it_was_due(
+    vitals: Vitals, images: Images, database: Database, backlog: Backlog, published: int
+) -> None:
+    await an_image(images)
+    await database.execute("UPDATE images SET due_at = now() - interval '1 minute'")
+    await backlog.publish_due(published)
+
+    assert 60 <= (await look(vitals))("packshot_oldest_due_seconds") < 90
+
+
+async def test_nobody_waits_in_an_empty_queue(vitals: Vitals) -> None:
+    assert (await look(vitals))("packshot_oldest_due_seconds") == 0
+
+
+async def test_workers_with_slots_that_are_alive_are_counted(
+    vitals: Vitals, workers: Workers, desk: Desk, database: Database, tmp_path: Path
+) -> None:
+    await workers.heartbeat(desk.worker, {})
+    with Desk.open(tmp_path / "api", slots=0) as api, Desk.open(tmp_path / "dead", slots=1) as dead:
+        await workers.heartbeat(api.worker, {})
+        await workers.heartbeat(dead.worker, {})
+        await database.execute(
+            "UPDATE workers SET last_seen = now() - interval '1 hour' WHERE worker_id = $1",
+            dead.worker.worker_id,
+        )
+
+        assert (await look(vitals))("packshot_workers") == 1
+
+
+async def test_what_this_process_has_in_hand_is_shown(vitals: Vitals, desk: Desk) -> None:
+    desk.take(7)
+
+    figures = await look(vitals)
+
+    assert (figures("packshot_in_hand_images"), figures("packshot_slots")) == (1, 4)
+    assert figures("packshot_disk_free_bytes") > 0
+
+
+async def test_parts_that_answer_are_up_and_those_that_are_not_there_are_not_mentioned(
+    vitals: Vitals,
+) -> None:
+    figures = await look(vitals)
+
+    assert figures.values("part") == {"database", "store"}
+    assert figures("packshot_up") == 2
+
+
+async def test_a_store_that_cannot_be_read_is_down(
+    metrics: Metrics, backlog: Backlog, desk: Desk, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("a file stands where the folder should be")
+    store = open_store((tmp_path / "file").as_uri())
+
+    figures = await look(Vitals(metrics, backlog, None, store, None, desk))
+
+    assert figures("packshot_up", part="store") == 0
+
+
+async def test_a_database_that_hangs_is_down_after_the_limit_and_its_queue_unknown(
+    database_url: str, metrics: Metrics, store: Store, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.05)
+    async with Cable(database_url) as cable, Database.open(cable.url) as database:
+        cable.freeze()
+        figures = await look(Vitals(metrics, Backlog(database), None, store, None, desk))
+
+    assert figures("packshot_up", part="database") == 0
+    assert figures("packshot_up", part="store") == 1
+    assert isnan(figures("packshot_oldest_due_seconds"))
+
+
+async def test_a_look_is_remembered_for_some_seconds(vitals: Vitals, images: Images) -> None:
+    await look(vitals)
+    await an_image(images)
+
+    assert (await look(vitals))("packshot_queue_images", state="due") == 0
