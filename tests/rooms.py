@@ -86,6 +86,8 @@ OWNERS: Final = {
     "dotenv": {"settings"},
     "fastapi": {"web", "app", "daemon"},  # app and daemon hand the application on, and name its type
     "httptools": {"web"},
+    "jinja2": {"web"},  # the console's pages
+    "markupsafe": {"web"},
     "numpy": {"codecs", "encode", "resize", "srgb", "ssimulacra2"},  # in the child process only
     "obstore": {"stores"},
     "orjson": {"database", "terminal"},  # jsonb columns; `--json`
