@@ -57,7 +57,7 @@ LAYERS: Final = (
         "postgres",
         "stores",
     },  # the world outside
-    {"backlog", "images", "politeness", "users", "workers"},  # rows, and manners
+    {"backlog", "images", "ledger", "politeness", "users", "workers"},  # rows, and manners
     {
         "collector",
         "comparison",
@@ -66,6 +66,7 @@ LAYERS: Final = (
         "making",
         "moving",
         "outdated",
+        "overview",
         "products",
     },  # rows and files that follow the images
     {"consumer", "pipeline", "producer", "reprocessing", "sweeper", "vitals"},  # the story

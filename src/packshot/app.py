@@ -25,9 +25,11 @@ from packshot.download import Downloader
 from packshot.errors import ConfigError
 from packshot.first_answers import FirstAnswers
 from packshot.images import Images
+from packshot.ledger import Ledger
 from packshot.lifecycle import RetryPolicy
 from packshot.metrics import Metrics
 from packshot.outdated import OutdatedImages
+from packshot.overview import Overview
 from packshot.pipeline import Pipeline
 from packshot.politeness import VISIT_SECONDS, Download, Manners
 from packshot.postgres import embedded_postgres
@@ -61,6 +63,8 @@ class App:
     products: Products
     images: Images
     backlog: Backlog
+    ledger: Ledger
+    overview: Overview
     workers: Workers
     store: Store
     cache: Cache | None
@@ -112,6 +116,7 @@ def _build(
         max_attempts=settings.max_attempts,
     )
     backlog = Backlog(database)
+    ledger = Ledger(database)
     workers = Workers(database)
     store = open_store(settings.store_dir_url, aws_environment())
     local = open_local(settings.workers)
@@ -131,6 +136,8 @@ def _build(
         products=products,
         images=images,
         backlog=backlog,
+        ledger=ledger,
+        overview=Overview(database, ledger),
         workers=workers,
         store=store,
         cache=cache,
@@ -237,6 +244,7 @@ def _backend(app: App) -> Backend:
         reader=ProductReader(app.products, app.store, app.cache),
         images=app.images,
         producer=app.producer,
+        overview=app.overview,
         store=app.store,
         public_url=app.settings.public_url,
         first_answers=FirstAnswers(app.database),

@@ -107,7 +107,7 @@ async def _run_parts(
     stop: asyncio.Event,
 ) -> None:
     async with asyncio.TaskGroup() as tasks:
-        sweeping = tasks.create_task(app.sweeper.run())
+        keeping = [tasks.create_task(app.sweeper.run()), tasks.create_task(app.ledger.run())]
         parts = []
         if consumer:
             parts.append(tasks.create_task(consumer.run()))
@@ -121,7 +121,7 @@ async def _run_parts(
         await app.local.close()
         tasks.create_task(app.broker.close())
         await asyncio.wait(parts, timeout=app.settings.shutdown_seconds)
-        for task in (*parts, sweeping):
+        for task in (*parts, *keeping):
             task.cancel()
 
 

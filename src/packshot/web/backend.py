@@ -9,6 +9,7 @@ from packshot.database import Connection, Database
 from packshot.first_answers import FirstAnswers
 from packshot.images import Images
 from packshot.metrics import Metrics
+from packshot.overview import Overview
 from packshot.producer import Producer
 from packshot.products import Products
 from packshot.stores import Store
@@ -27,6 +28,7 @@ class Backend:
     reader: ProductReader
     images: Images
     producer: Producer
+    overview: Overview
     store: Store
     public_url: str
     first_answers: FirstAnswers
