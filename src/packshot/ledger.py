@@ -62,7 +62,8 @@ FORGET_ALL: Final = "SET LOCAL statement_timeout = 0; DELETE FROM tallies; DELET
 COUNT_ALL: Final = """
     WITH counted AS (
         INSERT INTO tallies
-        SELECT 'products', '', '', count(*), 0, 0, NULL::timestamptz, NULL::timestamptz FROM products
+        SELECT 'products', '', '', count(*), 0, 0, NULL::timestamptz, NULL::timestamptz
+          FROM products HAVING count(*) > 0
          UNION ALL
         SELECT state, CASE state WHEN 'failed' THEN error_code ELSE '' END,
                CASE state WHEN 'failed' THEN source_host(source_url) ELSE '' END,

@@ -93,11 +93,6 @@ BEGIN
     RETURN NULL;
 END $$;
 
-CREATE INDEX images_failed_of ON images (error_code, source_host(source_url), image_id) INCLUDE (product_id)
-    WHERE state = 'failed';
-CREATE INDEX images_not_ready ON images (state, product_id) WHERE state <> 'ready';
-CREATE INDEX products_listed  ON products (product_id) INCLUDE (user_id, product_price, product_name);
-
 CREATE TRIGGER moved AFTER UPDATE OF state, rendition_keys ON images FOR EACH ROW
     WHEN (OLD.state <> NEW.state OR OLD.rendition_keys[1] IS DISTINCT FROM NEW.rendition_keys[1])
     EXECUTE FUNCTION note_move();
