@@ -37,6 +37,7 @@ class Request:
 
     target: str
     headers: Mapping[str, str]
+    body: bytes = b""
 
     @property
     def path(self) -> str:

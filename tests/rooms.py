@@ -19,10 +19,12 @@ LAYERS: Final = (
         "geometry",
         "lifecycle",
         "lzw",
+        "patience",
         "presets",
         "pulse",
         "quality",
         "settings",
+        "signing",
         "slots",
         "srgb",
         "telemetry",
@@ -55,9 +57,10 @@ LAYERS: Final = (
         "download",
         "metrics",
         "postgres",
+        "posting",
         "stores",
     },  # the world outside
-    {"backlog", "images", "ledger", "politeness", "users", "workers"},  # rows, and manners
+    {"backlog", "images", "outbox", "politeness", "users", "webhooks", "workers"},  # rows, and manners
     {
         "collector",
         "comparison",
@@ -66,10 +69,9 @@ LAYERS: Final = (
         "making",
         "moving",
         "outdated",
-        "overview",
         "products",
     },  # rows and files that follow the images
-    {"consumer", "pipeline", "producer", "reprocessing", "sweeper", "vitals"},  # the story
+    {"consumer", "courier", "pipeline", "producer", "reprocessing", "sweeper", "vitals"},  # the story
     {"web"},  # the story told over HTTP
     {"app"},  # who puts it together
     {"daemon", "terminal"},  # who runs it, who shows it
@@ -81,14 +83,12 @@ LAYERS: Final = (
 
 OWNERS: Final = {
     "aio_pika": {"brokers"},
-    "aiohttp": {"body", "connections", "download"},
+    "aiohttp": {"body", "connections", "download", "posting"},
     "aiokafka": {"brokers"},
     "asyncpg": {"database"},
     "dotenv": {"settings"},
     "fastapi": {"web", "app", "daemon"},  # app and daemon hand the application on, and name its type
     "httptools": {"web"},
-    "jinja2": {"web"},  # the console's pages
-    "markupsafe": {"web"},
     "numpy": {"codecs", "encode", "resize", "srgb", "ssimulacra2"},  # in the child process only
     "obstore": {"stores"},
     "orjson": {"database", "terminal"},  # jsonb columns; `--json`
@@ -114,7 +114,7 @@ OWNERS: Final = {
     "typer": {"cli", "running"},
     "uvicorn": {"daemon", "web"},  # web's connections are uvicorn's, with limits
     "uvloop": {"running"},
-    "yarl": {"download"},  # aiohttp's own URLs
+    "yarl": {"connections", "download", "posting"},  # aiohttp's own URLs
 }
 
 PURE: Final = {
@@ -126,6 +126,8 @@ PURE: Final = {
     "lifecycle",
     "lzw",
     "models",
+    "patience",
+    "signing",
     "thumbhash",
     "wholeness",
 }

@@ -69,13 +69,18 @@ class Supplier:
         try:
             with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
                 while True:
-                    await self._exchange(await reader.readuntil(b"\r\n\r\n"), writer)
+                    await self._exchange(await self._read(reader), writer)
         finally:
             writer.close()
 
-    async def _exchange(self, head: bytes, writer: asyncio.StreamWriter) -> None:
-        request_line, *lines = head.decode("latin-1").split("\r\n")[:-2]
-        request = Request(request_line.split(" ")[1], dict(line.split(": ", 1) for line in lines))
+    async def _read(self, reader: asyncio.StreamReader) -> Request:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        request_line, *lines = head.split("\r\n")[:-2]
+        headers = dict(line.split(": ", 1) for line in lines)
+        body = await reader.readexactly(int(headers.get("Content-Length", 0)))
+        return Request(request_line.split(" ")[1], headers, body)
+
+    async def _exchange(self, request: Request, writer: asyncio.StreamWriter) -> None:
         self.requests.append(request)
         await asyncio.sleep(self.delays.get(request.path, 0))
         habit = HABITS.get(request.path.split("/")[1], self._serve)

@@ -17,7 +17,7 @@ from packshot import __version__
 from packshot.cli import cli
 from packshot.errors import CATALOGUE
 from packshot.settings import PREFIX, Settings, load_settings
-from packshot.web import health, images, products, submissions, users
+from packshot.web import health, images, products, submissions, users, webhooks
 
 ROOT: Final = Path(__file__).parents[1]
 DOCUMENTS: Final = {
@@ -165,7 +165,14 @@ def test_every_setting_that_is_named_is_one(document: str) -> None:
 
 def test_the_readme_lists_the_routes_that_there_are() -> None:
     listed = rows(table("README.md", "HTTP"), "[A-Z]+ /[^`]+")
-    routers = (submissions.router, products.router, images.router, users.router, health.router)
+    routers = (
+        submissions.router,
+        products.router,
+        images.router,
+        webhooks.router,
+        users.router,
+        health.router,
+    )
     routes: list[Any] = [route for router in routers for route in router.routes]
 
     assert {*listed} == {

@@ -160,9 +160,16 @@ class Guard:
         """Say whether connections made for the name `host` may go anywhere."""
         return _plain_name(host) in self.hosts
 
+    def names(self, host: str) -> bool:
+        """Say whether the operator allows `host` by its name, or as an address that is written out."""
+        try:
+            return any(ip_address(host) in network for network in self.networks)
+        except ValueError:
+            return self.trusts(host)
+
     def class_of(self, host: str) -> str:
         """Return what kind of host this is, in a word: never its name."""
-        if self.trusts(host) or (_is_usual_address(host) and self._names(ip_address(host))):
+        if self.names(host):
             return "allowed"
         return "address" if _is_usual_address(host) else "public"
 
@@ -175,22 +182,22 @@ class Guard:
             ip = ip_address(address)
         except ValueError:
             return AddressForbidden(AddressForbidden.meaning)
-        if self._names(ip):
+        if any(ip in network for network in self.networks):
             return None
         if not is_public(ip) or self.is_ours(address):
             return AddressForbidden(AddressForbidden.meaning)
         if port not in self.ports:
-            return UrlInvalid(f"Port {port} is closed to sources; PACKSHOT_ALLOW_PORTS names the open ones.")
+            return UrlInvalid(f"Port {port} is closed; PACKSHOT_ALLOW_PORTS names the open ones.")
         return None
-
-    def _names(self, ip: IPv4Address | IPv6Address) -> bool:
-        return any(ip in network for network in self.networks)
 
 
 def build_guard(
-    allow_sources: Iterable[str], allow_ports: Iterable[int], is_ours: Callable[[str], bool]
+    allowed: Iterable[str],
+    allow_ports: Iterable[int],
+    is_ours: Callable[[str], bool],
+    setting: str = "PACKSHOT_ALLOW_SOURCES",
 ) -> Guard:
-    """Read the operator's exceptions; raise ConfigError that names every bad one.
+    """Read the operator's exceptions from `setting`; raise ConfigError that names every bad one.
 
     An entry is a host name, an address or a range of addresses (CIDR). A host name stands for
     itself only, not for its subdomains.
@@ -198,7 +205,7 @@ def build_guard(
     hosts: set[str] = set()
     networks: list[IPv4Network | IPv6Network] = []
     problems: list[str] = []
-    for entry in allow_sources:
+    for entry in allowed:
         try:
             networks.append(ip_network(entry))
         except ValueError as error:
@@ -207,7 +214,7 @@ def build_guard(
             else:
                 problems.append(f"{entry!r} is neither a host name nor an address nor a CIDR: {error}")
     if problems:
-        raise ConfigError("PACKSHOT_ALLOW_SOURCES: " + "; ".join(problems))
+        raise ConfigError(f"{setting}: " + "; ".join(problems))
     return Guard(frozenset(hosts), tuple(networks), frozenset(allow_ports), is_ours)
 
 

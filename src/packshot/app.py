@@ -8,6 +8,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -20,19 +21,20 @@ from packshot.cache import ANSWER_SECONDS, Cache, Redis
 from packshot.collector import Collector
 from packshot.compress import Compressor
 from packshot.consumer import Consumer
+from packshot.courier import Courier
 from packshot.database import Database
 from packshot.download import Downloader
 from packshot.errors import ConfigError
 from packshot.first_answers import FirstAnswers
 from packshot.images import Images
-from packshot.ledger import Ledger
 from packshot.lifecycle import RetryPolicy
 from packshot.metrics import Metrics
+from packshot.outbox import Outbox
 from packshot.outdated import OutdatedImages
-from packshot.overview import Overview
 from packshot.pipeline import Pipeline
 from packshot.politeness import VISIT_SECONDS, Download, Manners
 from packshot.postgres import embedded_postgres
+from packshot.posting import Poster, receiver_url, receivers_guard
 from packshot.presets import load_presets
 from packshot.producer import Producer
 from packshot.products import Products
@@ -45,7 +47,9 @@ from packshot.users import Users
 from packshot.vitals import Vitals
 from packshot.web.api import create_api, create_health_api
 from packshot.web.backend import Backend
+from packshot.web.events import Writer
 from packshot.web.reader import ProductReader
+from packshot.webhooks import Webhooks
 from packshot.workers import Desk, Workers
 
 LOCAL: Final = "memory:"
@@ -63,9 +67,9 @@ class App:
     products: Products
     images: Images
     backlog: Backlog
-    ledger: Ledger
-    overview: Overview
     workers: Workers
+    webhooks: Webhooks
+    outbox: Outbox
     store: Store
     cache: Cache | None
     broker: Broker
@@ -116,7 +120,6 @@ def _build(
         max_attempts=settings.max_attempts,
     )
     backlog = Backlog(database)
-    ledger = Ledger(database)
     workers = Workers(database)
     store = open_store(settings.store_dir_url, aws_environment())
     local = open_local(settings.workers)
@@ -136,9 +139,9 @@ def _build(
         products=products,
         images=images,
         backlog=backlog,
-        ledger=ledger,
-        overview=Overview(database, ledger),
         workers=workers,
+        webhooks=Webhooks(database, partial(receiver_url, guard=receivers_guard(settings))),
+        outbox=Outbox(database),
         store=store,
         cache=cache,
         broker=broker,
@@ -175,6 +178,13 @@ async def open_consumer(app: App) -> AsyncIterator[Consumer]:
         )
         brokers = {app.broker, app.local}
         yield Consumer(brokers, app.images, app.desk, pipeline.process, app.sweeper.wake)
+
+
+@asynccontextmanager
+async def open_courier(app: App) -> AsyncIterator[Courier]:
+    """Build what carries messages to the receivers of webhooks."""
+    async with Poster(receivers_guard(app.settings)) as poster:
+        yield Courier(app.outbox, poster.post, Writer(app.store).write)
 
 
 @asynccontextmanager
@@ -244,7 +254,8 @@ def _backend(app: App) -> Backend:
         reader=ProductReader(app.products, app.store, app.cache),
         images=app.images,
         producer=app.producer,
-        overview=app.overview,
+        webhooks=app.webhooks,
+        outbox=app.outbox,
         store=app.store,
         public_url=app.settings.public_url,
         first_answers=FirstAnswers(app.database),

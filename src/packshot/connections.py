@@ -22,15 +22,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
+from urllib.parse import SplitResult
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import HttpProcessingError, RawResponseMessage
 from aiohttp.streams import StreamReader
+from yarl import URL
 
 from packshot import __version__
-from packshot.addresses import Guard, is_internal_name
+from packshot.addresses import Guard, check_number, is_internal_name, request_target
 from packshot.errors import (
     AddressForbidden,
     HostUnknown,
@@ -171,6 +173,16 @@ class _Connector(aiohttp.TCPConnector):
         socket_factory = partial(_guarded_socket, guard) if guard else None
         super().__init__(resolver=resolver, socket_factory=socket_factory, limit=0)
         self._factory = partial(_take_answers, self._loop)
+
+
+def request_url(parts: SplitResult) -> URL:
+    """Return the URL exactly as it is asked for; raise UrlInvalid if its host is none."""
+    try:
+        origin = URL.build(scheme=parts.scheme, host=parts.hostname or "", port=parts.port)
+    except ValueError as error:
+        raise UrlInvalid(f"{parts.hostname} cannot be a host name.") from error
+    check_number(origin.raw_host or "")  # again: an ideographic full stop has become a dot
+    return URL(f"{origin}{request_target(parts)}", encoded=True)
 
 
 def session(resolver: Resolver, guard: Guard | None) -> aiohttp.ClientSession:

@@ -20,8 +20,9 @@ from typing import Any, Final, cast
 import uvicorn
 from fastapi import FastAPI
 
-from packshot.app import App, open_api, open_app, open_consumer, open_health_api
+from packshot.app import App, open_api, open_app, open_consumer, open_courier, open_health_api
 from packshot.consumer import Consumer
+from packshot.courier import Courier
 from packshot.errors import ConfigError, ServiceUnavailable
 from packshot.settings import Settings
 from packshot.telemetry import about
@@ -87,10 +88,11 @@ async def run(settings: Settings, announce: Announce, *, api: bool, worker: bool
             app = await stack.enter_async_context(open_app(settings, settings.workers if worker else 0))
             await _prepare(app)
             consumer = await stack.enter_async_context(open_consumer(app)) if worker else None
+            courier = await stack.enter_async_context(open_courier(app))
             server = ApiServer(open_api(app) if api else open_health_api(app), settings)
             announce(app, listener)
             with about(worker=app.desk.worker.worker_id):
-                await _run_parts(app, consumer, server, listener, stop)
+                await _run_parts(app, courier, consumer, server, listener, stop)
                 await _leave(app)
 
 
@@ -101,13 +103,14 @@ async def _prepare(app: App) -> None:
 
 async def _run_parts(
     app: App,
+    courier: Courier,
     consumer: Consumer | None,
     server: ApiServer,
     listener: socket.socket | None,
     stop: asyncio.Event,
 ) -> None:
     async with asyncio.TaskGroup() as tasks:
-        keeping = [tasks.create_task(app.sweeper.run()), tasks.create_task(app.ledger.run())]
+        sweeping = [tasks.create_task(app.sweeper.run()), tasks.create_task(courier.run())]
         parts = []
         if consumer:
             parts.append(tasks.create_task(consumer.run()))
@@ -121,7 +124,7 @@ async def _run_parts(
         await app.local.close()
         tasks.create_task(app.broker.close())
         await asyncio.wait(parts, timeout=app.settings.shutdown_seconds)
-        for task in (*parts, *keeping):
+        for task in (*parts, *sweeping):
             task.cancel()
 
 

@@ -24,10 +24,10 @@ from urllib.parse import SplitResult
 import aiohttp
 from yarl import URL
 
-from packshot.addresses import build_guard, check_number, check_url, request_target
+from packshot.addresses import build_guard, check_url
 from packshot.answers import REDIRECTS, redirect_refused, redirect_target, refusal
 from packshot.body import Body
-from packshot.connections import Resolver, explain, is_ours, session
+from packshot.connections import Resolver, explain, is_ours, request_url, session
 from packshot.errors import (
     AddressForbidden,
     ServiceUnavailable,
@@ -97,7 +97,7 @@ class Downloader:
             return await self._save(response, to)
 
     async def _get(self, parts: SplitResult, seen: set[URL]) -> aiohttp.ClientResponse:
-        url = _request_url(parts)
+        url = request_url(parts)
         if url in seen:
             raise TooManyRedirects(f"{url.raw_host} sends us in a circle.")
         if len(seen) > self._settings.max_redirects:
@@ -155,12 +155,3 @@ def _our_file(path: Path) -> Iterator[BinaryIO]:
             yield file
     except OSError as error:
         raise ServiceUnavailable(f"The download cannot be written to {path}: {error.strerror}.") from error
-
-
-def _request_url(parts: SplitResult) -> URL:
-    try:
-        origin = URL.build(scheme=parts.scheme, host=parts.hostname or "", port=parts.port)
-    except ValueError as error:
-        raise UrlInvalid(f"{parts.hostname} cannot be a host name.") from error
-    check_number(origin.raw_host or "")  # again: an ideographic full stop has become a dot
-    return URL(f"{origin}{request_target(parts)}", encoded=True)

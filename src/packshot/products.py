@@ -42,12 +42,6 @@ VERSION: Final = """
                                  ',' ORDER BY i.image_id)
                  FROM images i WHERE i.product_id = p.product_id)), 'UTF8')), 'hex') AS version"""
 
-# First the ids, from an index alone: a row is wide, and most are not on this page.
-PAGE: Final = f"""
-    {DETAILS} WHERE p.product_id = ANY(ARRAY(
-        SELECT p.product_id FROM products p WHERE {{where}} ORDER BY p.product_id DESC LIMIT $1))
-     ORDER BY p.product_id DESC"""  # noqa: S608 - put together from constants
-
 CURRENT: Final = f"{VERSION}, {PARTS} FROM products p WHERE p.product_id = $1"
 
 ADD: Final = """
@@ -83,20 +77,6 @@ ADD_IMAGES: Final = """
     RETURNING image_id"""
 
 
-# The same states, as conditions that an index of the images that are not ready can answer.
-OPEN: Final = "SELECT FROM images i WHERE i.product_id = p.product_id AND i.state IN"
-PENDING: Final = """
-    (SELECT count(*) FROM images i WHERE i.product_id = p.product_id AND i.state = 'pending')"""
-IS_IN_STATE: Final = {
-    ImageState.PENDING: f"EXISTS ({OPEN} ('pending')) AND {PENDING} = cardinality(p.product_images)",
-    ImageState.PROCESSING: f"EXISTS ({OPEN} ('pending', 'processing'))"
-    f" AND {PENDING} < cardinality(p.product_images)",
-    ImageState.FAILED: f"EXISTS ({OPEN} ('failed')) AND NOT EXISTS ({OPEN} ('pending', 'processing'))",
-    ImageState.READY: f"NOT EXISTS ({OPEN} ('pending', 'processing', 'failed'))",
-}
-HAS_FAILED_WITH: Final = f"EXISTS ({OPEN} ('failed') AND i.error_code = {{}})"
-
-
 @dataclass(frozen=True, slots=True)
 class Filters:
     """What a list of products is narrowed down to; `before` is the last product_id already seen."""
@@ -106,25 +86,20 @@ class Filters:
     max_price: Decimal | None = None
     product_name: str | None = None
     state: str | None = None
-    error_code: str | None = None
     before: int | None = None
 
-    def where(self, first: int) -> tuple[str, list[object]]:
-        """Return the condition, in SQL whose parameters begin with number `first`, and the parameters."""
+    def conditions(self) -> dict[str, object]:
+        """Return SQL with one `{}` for its parameter, and the parameter, of each filter in use."""
         name = None if self.product_name is None else f"%{_escape_like(self.product_name)}%"
         wanted = {
             "p.user_id = {}": self.user_id,
             "p.product_price >= {}": self.min_price,
             "p.product_price <= {}": self.max_price,
             "p.product_name ILIKE {}": name,
-            HAS_FAILED_WITH: self.error_code,
+            f"({STATE}) = {{}}": self.state,
             "p.product_id < {}": self.before,
         }
-        used = {sql: value for sql, value in wanted.items() if value is not None}
-        conditions = [sql.format(f"${number}") for number, sql in enumerate(used, first)]
-        if self.state is not None:
-            conditions.append(IS_IN_STATE[ImageState(self.state)])
-        return " AND ".join(conditions) or "true", [*used.values()]
+        return {sql: value for sql, value in wanted.items() if value is not None}
 
 
 class Products:
@@ -172,14 +147,16 @@ class Products:
 
     async def page(self, filters: Filters, limit: int) -> Sequence[Row]:
         """Return up to `limit` rows with state and images, newest first."""
-        where, values = filters.where(first=2)
-        sql = PAGE.format(where=where)
-        return await self._database.fetch(sql, limit, *values)
+        conditions = filters.conditions()
+        where = " AND ".join(sql.format(f"${n}") for n, sql in enumerate(conditions, 2)) or "true"
+        sql = f"{DETAILS} WHERE {where} ORDER BY p.product_id DESC LIMIT $1"
+        return await self._database.fetch(sql, limit, *conditions.values())
 
     async def change(self, product_id: int, changes: Mapping[str, Any]) -> list[str]:
         """Write `changes` (columns and their new values); return the sources that lost an image.
 
-        An image whose URL stays keeps its row and its result, wherever it moves.
+        An image whose URL stays keeps its row and its result, wherever it moves. Whoever removes the last
+        image that was to be done has completed the product.
         """
         async with self._database.transaction() as connection:
             product = dict(await _lock(connection, product_id))
@@ -191,6 +168,8 @@ class Products:
             product |= {**changes, "compressed_product_images": _locations(product, images, plan)}
             await self._follow(connection, product_id, plan)
             await _write(connection, product)
+            if _left_to_do(images, plan.removed):
+                await connection.execute("SELECT put_out_completion($1)", product_id)
         return _sources(images, plan.removed)
 
     async def add_image(self, product_id: int, url: str) -> int:
@@ -233,7 +212,7 @@ async def _lock(connection: Connection, product_id: int) -> Row:
 
 async def _images(connection: Connection, product_id: int) -> Sequence[Row]:
     return await connection.fetch(
-        "SELECT image_id, position, source_url, source_sha256 FROM images"
+        "SELECT image_id, position, source_url, source_sha256, state FROM images"
         " WHERE product_id = $1 ORDER BY image_id FOR UPDATE",
         product_id,
     )
@@ -256,6 +235,11 @@ def _locations(product: Row, images: Sequence[Row], plan: Reorder) -> list[str |
         old[plan.kept[position]] if position in plan.kept else None
         for position in range(len(plan.kept) + len(plan.added))
     ]
+
+
+def _left_to_do(images: Sequence[Row], removed: Sequence[int]) -> bool:
+    ended = (ImageState.READY, ImageState.FAILED)
+    return any(image["image_id"] in removed and image["state"] not in ended for image in images)
 
 
 def _sources(images: Sequence[Row], removed: Sequence[int]) -> list[str]:

@@ -60,8 +60,13 @@ class Settings(BaseSettings):
     allow_sources: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Comma-separated hosts or CIDRs that the private-network guard lets through."
     )
+    allow_webhooks: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Comma-separated hosts or CIDRs that webhooks may reach without TLS or a public address.",
+    )
     allow_ports: Annotated[tuple[Annotated[int, Field(ge=1, le=65535)], ...], NoDecode] = Field(
-        (80, 443), description="Comma-separated ports that sources may use; allowed sources may use any."
+        (80, 443),
+        description="Comma-separated ports that sources and webhooks may use; allowed hosts may use any.",
     )
     host_downloads: int = Field(8, ge=1, description="Downloads from one host and port at the same time.")
     host_limits: Annotated[tuple[tuple[str, Annotated[int, Field(ge=1)]], ...], NoDecode] = Field(
@@ -115,7 +120,7 @@ class Settings(BaseSettings):
         "auto", description="`json`; `console` for people; `auto` is `console` on a terminal."
     )
 
-    @field_validator("allow_sources", "allow_ports", "extra_formats", mode="before")
+    @field_validator("allow_sources", "allow_webhooks", "allow_ports", "extra_formats", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return (

@@ -6,9 +6,8 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from packshot import __version__
-from packshot.web import health, images, products, submissions, users
+from packshot.web import events, health, images, products, submissions, users, webhooks
 from packshot.web.backend import Backend
-from packshot.web.console.routes import ROUTERS as CONSOLE
 from packshot.web.guards import CrossSiteGuard, StrictHeaders
 from packshot.web.journal import Journal
 from packshot.web.problems import ANY_REFUSALS, HANDLERS, MEDIA_TYPE
@@ -22,6 +21,7 @@ Every body is read as JSON, whatever its content type says. Errors are `applicat
 TAGS: Final = [
     {"name": "products", "description": "Products, and what became of their pictures."},
     {"name": "images", "description": "Single pictures: submit, look after, retry, and see them."},
+    {"name": "webhooks", "description": "Who is told of what, signed and tried again for a day."},
     {"name": "users", "description": "Whom products belong to."},
     {"name": "health", "description": "For whoever watches over this process."},
 ]
@@ -51,16 +51,14 @@ def create_api(backend: Backend) -> FastAPI:
         version=__version__,
         description=DESCRIPTION,
         openapi_tags=TAGS,
-        docs_url=None,  # that page loads its script from elsewhere; ours is the console's `reference`
         redoc_url=None,
         exception_handlers=HANDLERS,
         generate_unique_id_function=lambda route: route.name,
     )
     api.state.backend = backend
-    for module in (submissions, products, images, users, health):
+    for module in (submissions, products, images, webhooks, users, health):
         api.include_router(module.router, responses=ANY_REFUSALS)
-    for router in CONSOLE:
-        api.include_router(router)
+    api.webhooks.include_router(events.described)
     api.add_middleware(CrossSiteGuard)
     return api
 

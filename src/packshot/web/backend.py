@@ -9,13 +9,14 @@ from packshot.database import Connection, Database
 from packshot.first_answers import FirstAnswers
 from packshot.images import Images
 from packshot.metrics import Metrics
-from packshot.overview import Overview
+from packshot.outbox import Outbox
 from packshot.producer import Producer
 from packshot.products import Products
 from packshot.stores import Store
 from packshot.users import Users
 from packshot.vitals import Vitals
 from packshot.web.reader import ProductReader
+from packshot.webhooks import Webhooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,8 @@ class Backend:
     reader: ProductReader
     images: Images
     producer: Producer
-    overview: Overview
+    webhooks: Webhooks
+    outbox: Outbox
     store: Store
     public_url: str
     first_answers: FirstAnswers
