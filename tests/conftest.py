@@ -16,11 +16,13 @@ from packshot.backlog import Backlog
 from packshot.collector import Collector
 from packshot.database import Database
 from packshot.images import Images
+from packshot.ledger import Ledger
 from packshot.lifecycle import RetryPolicy
 from packshot.making import Compress
 from packshot.metrics import Metrics
 from packshot.models import Preset
 from packshot.outdated import OutdatedImages
+from packshot.overview import Overview
 from packshot.pipeline import Pipeline
 from packshot.politeness import Download
 from packshot.postgres import embedded_postgres
@@ -95,8 +97,11 @@ async def database_url(server: str) -> str:
     connection = await asyncpg.connect(server)
     await connection.execute(END_OTHER_SESSIONS)
     await connection.execute(
-        "TRUNCATE users, products, images, renditions, workers, idempotent_answers,"
-        " webhooks, webhook_deliveries RESTART IDENTITY"
+        "TRUNCATE users, products, images, renditions, workers, idempotent_answers, changes, tallies,"
+        " ready_minutes, webhooks, webhook_deliveries RESTART IDENTITY"
+    )
+    await connection.execute(
+        "UPDATE tallied SET seen = pg_current_snapshot(), counted_at = now() - interval '1 minute'"
     )
     await connection.close()
     return server
@@ -154,6 +159,16 @@ def images(database: Database) -> Images:
 @pytest.fixture
 def backlog(database: Database) -> Backlog:
     return Backlog(database)
+
+
+@pytest.fixture
+def ledger(database: Database) -> Ledger:
+    return Ledger(database)
+
+
+@pytest.fixture
+def overview(database: Database, ledger: Ledger) -> Overview:
+    return Overview(database, ledger)
 
 
 @pytest.fixture

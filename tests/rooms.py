@@ -60,7 +60,16 @@ LAYERS: Final = (
         "posting",
         "stores",
     },  # the world outside
-    {"backlog", "images", "outbox", "politeness", "users", "webhooks", "workers"},  # rows, and manners
+    {
+        "backlog",
+        "images",
+        "ledger",
+        "outbox",
+        "politeness",
+        "users",
+        "webhooks",
+        "workers",
+    },  # rows, and manners
     {
         "collector",
         "comparison",
@@ -69,6 +78,7 @@ LAYERS: Final = (
         "making",
         "moving",
         "outdated",
+        "overview",
         "products",
     },  # rows and files that follow the images
     {"consumer", "courier", "pipeline", "producer", "reprocessing", "sweeper", "vitals"},  # the story
@@ -89,6 +99,8 @@ OWNERS: Final = {
     "dotenv": {"settings"},
     "fastapi": {"web", "app", "daemon"},  # app and daemon hand the application on, and name its type
     "httptools": {"web"},
+    "jinja2": {"web"},  # the console's pages
+    "markupsafe": {"web"},
     "numpy": {"codecs", "encode", "resize", "srgb", "ssimulacra2"},  # in the child process only
     "obstore": {"stores"},
     "orjson": {"database", "terminal"},  # jsonb columns; `--json`

@@ -27,10 +27,12 @@ from packshot.download import Downloader
 from packshot.errors import ConfigError
 from packshot.first_answers import FirstAnswers
 from packshot.images import Images
+from packshot.ledger import Ledger
 from packshot.lifecycle import RetryPolicy
 from packshot.metrics import Metrics
 from packshot.outbox import Outbox
 from packshot.outdated import OutdatedImages
+from packshot.overview import Overview
 from packshot.pipeline import Pipeline
 from packshot.politeness import VISIT_SECONDS, Download, Manners
 from packshot.postgres import embedded_postgres
@@ -67,6 +69,8 @@ class App:
     products: Products
     images: Images
     backlog: Backlog
+    ledger: Ledger
+    overview: Overview
     workers: Workers
     webhooks: Webhooks
     outbox: Outbox
@@ -120,6 +124,7 @@ def _build(
         max_attempts=settings.max_attempts,
     )
     backlog = Backlog(database)
+    ledger = Ledger(database)
     workers = Workers(database)
     store = open_store(settings.store_dir_url, aws_environment())
     local = open_local(settings.workers)
@@ -139,6 +144,8 @@ def _build(
         products=products,
         images=images,
         backlog=backlog,
+        ledger=ledger,
+        overview=Overview(database, ledger),
         workers=workers,
         webhooks=Webhooks(database, partial(receiver_url, guard=receivers_guard(settings))),
         outbox=Outbox(database),
@@ -254,6 +261,7 @@ def _backend(app: App) -> Backend:
         reader=ProductReader(app.products, app.store, app.cache),
         images=app.images,
         producer=app.producer,
+        overview=app.overview,
         webhooks=app.webhooks,
         outbox=app.outbox,
         store=app.store,

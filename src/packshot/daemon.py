@@ -110,7 +110,7 @@ async def _run_parts(
     stop: asyncio.Event,
 ) -> None:
     async with asyncio.TaskGroup() as tasks:
-        sweeping = [tasks.create_task(app.sweeper.run()), tasks.create_task(courier.run())]
+        keeping = [tasks.create_task(part.run()) for part in (app.sweeper, app.ledger, courier)]
         parts = []
         if consumer:
             parts.append(tasks.create_task(consumer.run()))
@@ -124,7 +124,7 @@ async def _run_parts(
         await app.local.close()
         tasks.create_task(app.broker.close())
         await asyncio.wait(parts, timeout=app.settings.shutdown_seconds)
-        for task in (*parts, *sweeping):
+        for task in (*parts, *keeping):
             task.cancel()
 
 

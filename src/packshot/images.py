@@ -136,8 +136,9 @@ REQUEUE: Final = """
 REQUEUE_FAILED: Final = f"""
     WITH wanted AS MATERIALIZED (
         SELECT image_id FROM images
-         WHERE state = 'failed' AND ($2::text IS NULL OR error_code = $2) AND image_id > $3
-         ORDER BY image_id LIMIT $4 FOR UPDATE
+         WHERE state = 'failed' AND ($2::text IS NULL OR error_code = $2)
+           AND ($3::text IS NULL OR source_host(source_url) = $3) AND image_id > $4
+         ORDER BY image_id LIMIT $5 FOR UPDATE
     )
     {REQUEUE} AND image_id IN (SELECT image_id FROM wanted)
     RETURNING image_id"""  # noqa: S608 - put together from constants
@@ -250,10 +251,11 @@ class Images:
             raise Conflict(f"Image {image_id} is {row['state']}; only a failed image can be retried.")
         return row
 
-    async def requeue_failed(self, code: str | None = None) -> int:
-        """Give every failed image, or those with this error code, new attempts; return how many."""
+    async def requeue_failed(self, code: str | None = None, host: str | None = None) -> int:
+        """Give failed images new attempts, those with this error code and from this host; return how many."""
         count = last_id = 0
-        while rows := await self._database.fetch(REQUEUE_FAILED, self._max_attempts, code, last_id, BATCH):
+        wanted = (self._max_attempts, code, host)
+        while rows := await self._database.fetch(REQUEUE_FAILED, *wanted, last_id, BATCH):
             count += len(rows)
             last_id = max(row["image_id"] for row in rows)  # one that fails again meanwhile is not for us
         return count

@@ -64,8 +64,8 @@ class Producer:
         self.wake()
         return row
 
-    async def retry_failed(self, code: str | None = None) -> int:
-        """Give all failed images, or those with one error code, new attempts; return how many."""
-        count = await self._images.requeue_failed(code)
+    async def retry_failed(self, code: str | None = None, host: str | None = None) -> int:
+        """Give failed images new attempts, all or those with one code or from one host; return how many."""
+        count = await self._images.requeue_failed(code, host)
         self.wake()
         return count

@@ -42,6 +42,12 @@ VERSION: Final = """
                                  ',' ORDER BY i.image_id)
                  FROM images i WHERE i.product_id = p.product_id)), 'UTF8')), 'hex') AS version"""
 
+# First the ids, from an index alone: a row is wide, and most are not on this page.
+PAGE: Final = f"""
+    {DETAILS} WHERE p.product_id = ANY(ARRAY(
+        SELECT p.product_id FROM products p WHERE {{where}} ORDER BY p.product_id DESC LIMIT $1))
+     ORDER BY p.product_id DESC"""  # noqa: S608 - put together from constants
+
 CURRENT: Final = f"{VERSION}, {PARTS} FROM products p WHERE p.product_id = $1"
 
 ADD: Final = """
@@ -77,6 +83,20 @@ ADD_IMAGES: Final = """
     RETURNING image_id"""
 
 
+# The same states, as conditions that an index of the images that are not ready can answer.
+OPEN: Final = "SELECT FROM images i WHERE i.product_id = p.product_id AND i.state IN"
+PENDING: Final = """
+    (SELECT count(*) FROM images i WHERE i.product_id = p.product_id AND i.state = 'pending')"""
+IS_IN_STATE: Final = {
+    ImageState.PENDING: f"EXISTS ({OPEN} ('pending')) AND {PENDING} = cardinality(p.product_images)",
+    ImageState.PROCESSING: f"EXISTS ({OPEN} ('pending', 'processing'))"
+    f" AND {PENDING} < cardinality(p.product_images)",
+    ImageState.FAILED: f"EXISTS ({OPEN} ('failed')) AND NOT EXISTS ({OPEN} ('pending', 'processing'))",
+    ImageState.READY: f"NOT EXISTS ({OPEN} ('pending', 'processing', 'failed'))",
+}
+HAS_FAILED_WITH: Final = f"EXISTS ({OPEN} ('failed') AND i.error_code = {{}})"
+
+
 @dataclass(frozen=True, slots=True)
 class Filters:
     """What a list of products is narrowed down to; `before` is the last product_id already seen."""
@@ -86,20 +106,25 @@ class Filters:
     max_price: Decimal | None = None
     product_name: str | None = None
     state: str | None = None
+    error_code: str | None = None
     before: int | None = None
 
-    def conditions(self) -> dict[str, object]:
-        """Return SQL with one `{}` for its parameter, and the parameter, of each filter in use."""
+    def where(self, first: int) -> tuple[str, list[object]]:
+        """Return the condition, in SQL whose parameters begin with number `first`, and the parameters."""
         name = None if self.product_name is None else f"%{_escape_like(self.product_name)}%"
         wanted = {
             "p.user_id = {}": self.user_id,
             "p.product_price >= {}": self.min_price,
             "p.product_price <= {}": self.max_price,
             "p.product_name ILIKE {}": name,
-            f"({STATE}) = {{}}": self.state,
+            HAS_FAILED_WITH: self.error_code,
             "p.product_id < {}": self.before,
         }
-        return {sql: value for sql, value in wanted.items() if value is not None}
+        used = {sql: value for sql, value in wanted.items() if value is not None}
+        conditions = [sql.format(f"${number}") for number, sql in enumerate(used, first)]
+        if self.state is not None:
+            conditions.append(IS_IN_STATE[ImageState(self.state)])
+        return " AND ".join(conditions) or "true", [*used.values()]
 
 
 class Products:
@@ -147,10 +172,9 @@ class Products:
 
     async def page(self, filters: Filters, limit: int) -> Sequence[Row]:
         """Return up to `limit` rows with state and images, newest first."""
-        conditions = filters.conditions()
-        where = " AND ".join(sql.format(f"${n}") for n, sql in enumerate(conditions, 2)) or "true"
-        sql = f"{DETAILS} WHERE {where} ORDER BY p.product_id DESC LIMIT $1"
-        return await self._database.fetch(sql, limit, *conditions.values())
+        where, values = filters.where(first=2)
+        sql = PAGE.format(where=where)
+        return await self._database.fetch(sql, limit, *values)
 
     async def change(self, product_id: int, changes: Mapping[str, Any]) -> list[str]:
         """Write `changes` (columns and their new values); return the sources that lost an image.

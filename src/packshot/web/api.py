@@ -8,6 +8,7 @@ from starlette.types import ASGIApp
 from packshot import __version__
 from packshot.web import events, health, images, products, submissions, users, webhooks
 from packshot.web.backend import Backend
+from packshot.web.console.routes import ROUTERS as CONSOLE
 from packshot.web.guards import CrossSiteGuard, StrictHeaders
 from packshot.web.journal import Journal
 from packshot.web.problems import ANY_REFUSALS, HANDLERS, MEDIA_TYPE
@@ -51,6 +52,7 @@ def create_api(backend: Backend) -> FastAPI:
         version=__version__,
         description=DESCRIPTION,
         openapi_tags=TAGS,
+        docs_url=None,  # that page loads its script from elsewhere; ours is the console's `reference`
         redoc_url=None,
         exception_handlers=HANDLERS,
         generate_unique_id_function=lambda route: route.name,
@@ -58,6 +60,8 @@ def create_api(backend: Backend) -> FastAPI:
     api.state.backend = backend
     for module in (submissions, products, images, webhooks, users, health):
         api.include_router(module.router, responses=ANY_REFUSALS)
+    for router in CONSOLE:
+        api.include_router(router)
     api.webhooks.include_router(events.described)
     api.add_middleware(CrossSiteGuard)
     return api

@@ -10,6 +10,7 @@ from packshot.first_answers import FirstAnswers
 from packshot.images import Images
 from packshot.metrics import Metrics
 from packshot.outbox import Outbox
+from packshot.overview import Overview
 from packshot.producer import Producer
 from packshot.products import Products
 from packshot.stores import Store
@@ -29,6 +30,7 @@ class Backend:
     reader: ProductReader
     images: Images
     producer: Producer
+    overview: Overview
     webhooks: Webhooks
     outbox: Outbox
     store: Store

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final, Literal, NoReturn
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from packshot.addresses import MAX_URL_CHARACTERS, check_url
-from packshot.errors import UrlInvalid
+from packshot.errors import CATALOGUE, UrlInvalid
 from packshot.products import MAX_IMAGES
 
 LARGEST_INT: Final = 2**31 - 1
@@ -61,6 +61,12 @@ def _fetchable(url: str) -> str:
     return url
 
 
+def _known_code(code: str) -> str:
+    if code not in CATALOGUE:
+        raise ValueError("is not an error code; `packshot explain` lists them")
+    return code
+
+
 def _numeric(value: object) -> object:
     """Refuse what Python would count as a number, and JSON would not."""
     if not isinstance(value, int | float | Decimal) or isinstance(value, bool):
@@ -101,6 +107,9 @@ Price = Annotated[
     WithJsonSchema(PRICE_SCHEMA),
 ]
 State = Literal["pending", "processing", "ready", "failed"]
+ErrorCode = Annotated[
+    str, AfterValidator(_known_code), WithJsonSchema({"type": "string", "enum": [*CATALOGUE]})
+]
 
 
 class Shape(BaseModel):
@@ -157,6 +166,7 @@ class ProductQuery(Shape):
         None, description="Any part of the name, in any case."
     )
     state: State | None = None
+    error_code: ErrorCode | None = Field(None, description="Of an image that failed.")
     limit: int = Field(20, ge=1, le=100, description="Products on a page.")
     cursor: int | None = Field(None, ge=1, le=LARGEST_INT, description="`next_cursor` of the page before.")
 

@@ -49,19 +49,17 @@ class JsonRoute(APIRoute):
 class StrictHeaders:
     """Tells browsers to take every answer for what it says it is, and to run nothing in it.
 
-    Pictures and pages bring their own policy. The page at /docs has none: it runs scripts.
+    Pictures and pages bring their own policy.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102 - ASGI's
-        strict = STRICT[:1] if scope.get("path") == "/docs" else STRICT
-
         async def send_strictly(message: Message) -> None:
             if message["type"] == "http.response.start":
                 said = {name for name, _ in message["headers"]}
-                message["headers"].extend(header for header in strict if header[0] not in said)
+                message["headers"].extend(header for header in STRICT if header[0] not in said)
             await send(message)
 
         await self._app(scope, receive, send_strictly)

@@ -79,21 +79,31 @@ async def read_markup(
     row = await backend.images.get(image_id)
     if not row["renditions"]:
         raise NotFound(f"Image {image_id} is {row['state']} and has no renditions to show.")
-    base = str(request.base_url).rstrip("/")
+    name = await _name_of(row, backend) if alt is None else alt
+    html = to_paste(row, backend, str(request.base_url), sizes=sizes, alt=name)
+    return HTMLResponse(html, headers={"Cache-Control": "no-cache"})
+
+
+def to_paste(row: Row, backend: Backend, base_url: str, *, sizes: str, alt: str) -> str:
+    """Write the HTML of an image's renditions for a page that may be anywhere."""
+    base = base_url.rstrip("/")
 
     def url_of(one: Rendition) -> str:
-        return f"{backend.public_url}/{one['key']}" if backend.public_url else base + path_of(image_id, one)
+        return (
+            f"{backend.public_url}/{one['key']}"
+            if backend.public_url
+            else base + path_of(row["image_id"], one)
+        )
 
-    html = markup(
+    return markup(
         alike(row["renditions"], row["source_format"]),
         url_of,
         sizes,
-        alt=await _name_of(row, backend) if alt is None else alt,
+        alt=alt,
         loading="lazy",
         decoding="async",
         **({"style": f"background-color:{row['facts']['colour']}"} if row["facts"] else {}),
     )
-    return HTMLResponse(html, headers={"Cache-Control": "no-cache"})
 
 
 async def _name_of(row: Row, backend: Backend) -> str:

@@ -1,0 +1,42 @@
+"""
+Reads what a form has sent, if it is one of ours.
+
+A body of the API counts as JSON whatever it calls itself; a form's fields count only with the token that
+our own pages carry. So neither can be used in the place of the other.
+"""
+
+import hmac
+from typing import Annotated, Final
+from urllib.parse import parse_qsl
+
+from fastapi import Depends, HTTPException, Request
+
+from packshot.web.console.pages import COOKIE, form_token
+
+MOST_FIELDS: Final = 1_000
+FORM: Final = "application/x-www-form-urlencoded"
+STALE: Final = "This form is not from a page of this console, or is too old. Load the page again."
+
+
+async def _read(request: Request) -> dict[str, str]:
+    if request.headers.get("content-type", "").partition(";")[0] != FORM:
+        raise HTTPException(403, STALE)
+    try:
+        text = (await request.body()).decode()
+        fields = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_FIELDS))
+    except ValueError as error:
+        raise HTTPException(422, "The form cannot be read.") from error
+    expected = form_token(request.cookies.get(COOKIE, ""))
+    if not request.cookies.get(COOKIE) or not hmac.compare_digest(
+        fields.pop("token", "").encode(), expected.encode()
+    ):
+        raise HTTPException(403, STALE)
+    return fields
+
+
+Form = Annotated[dict[str, str], Depends(_read)]
+
+
+def local(path: str, otherwise: str) -> str:
+    """Return a path of ours to go back to; never one of another server."""
+    return path if path.startswith("/") and not path.startswith(("//", "/\\")) else otherwise

@@ -1,0 +1,101 @@
+"""One product: its images in order, one of them large beside its source, and what can be done about it."""
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.responses import RedirectResponse
+from pydantic import ValidationError
+
+from packshot.database import Row
+from packshot.errors import Conflict, InvalidInput
+from packshot.web.backend import InBackend
+from packshot.web.bodies import LARGEST_BIGINT, NewImage, problems
+from packshot.web.console.doors import Page
+from packshot.web.console.forms import Form
+from packshot.web.console.pages import show
+from packshot.web.console.products import ProductId, to
+from packshot.web.images import to_paste
+from packshot.web.views import view_image, view_product
+
+router = APIRouter(prefix="/console", include_in_schema=False, route_class=Page)
+
+ImageId = Annotated[int, Path(ge=1, le=LARGEST_BIGINT)]
+ENDED: Final = ("ready", "failed")
+
+
+@router.get("/products/{product_id}")
+async def read_product(
+    request: Request,
+    product_id: ProductId,
+    backend: InBackend,
+    image: Annotated[int | None, Query(ge=1, le=LARGEST_BIGINT)] = None,
+) -> Response:
+    """Show a product, and one of its images large: the one that is asked for, or the first."""
+    row = await backend.products.get(product_id)
+    chosen = next((one for one in row["images"] if one["image_id"] == image), None)
+    return await _show(request, backend, chosen or next(iter(row["images"]), None), row)
+
+
+@router.get("/images/{image_id}")
+async def read_image(request: Request, image_id: ImageId, backend: InBackend) -> Response:
+    """Show an image without a product; one of a product is shown there."""
+    row = await backend.images.get(image_id)
+    return to(row["product_id"], image_id) if row["product_id"] else await _show(request, backend, row)
+
+
+@router.post("/images/{image_id}/retry")
+async def retry_image(image_id: ImageId, backend: InBackend, _: Form) -> Response:
+    """Give a failed image new attempts."""
+    await backend.producer.retry(image_id)
+    return RedirectResponse(f"/console/images/{image_id}", 303)
+
+
+@router.post("/products/{product_id}/images")
+async def add_image(product_id: ProductId, backend: InBackend, fields: Form) -> Response:
+    """Add an image by its URL, at the end."""
+    try:
+        body = NewImage.model_validate({"image_url": fields.get("image_url", "").strip()})
+    except ValidationError as error:
+        raise InvalidInput("image_url", problems(error.errors())[0]["message"]) from error
+    row = await backend.producer.submit_image(body.image_url, product_id)
+    return to(product_id, row["image_id"])
+
+
+@router.post("/products/{product_id}/order")
+async def move_image(product_id: ProductId, backend: InBackend, fields: Form) -> Response:
+    """Put an image at another place; at no place, it is taken out."""
+    product = view_product(await backend.products.get(product_id), backend.store)
+    image = next((one for one in product.images if str(one.id) == fields.get("image")), None)
+    if image is None:
+        raise Conflict("This image is no longer one of the product's. Go back and load the page again.")
+    urls = list(product.product_images)
+    url = urls.pop(image.position or 0)
+    place = fields.get("place", "")
+    if place.isascii() and place.isdecimal():
+        urls.insert(int(place), url)
+    await backend.producer.change(product_id, {"product_images": urls})
+    return to(product_id, image.id if len(urls) == len(product.images) else None)
+
+
+@router.post("/products/{product_id}/delete")
+async def delete_product(product_id: ProductId, backend: InBackend, _: Form) -> Response:
+    """Delete the product with its images."""
+    await backend.producer.remove(product_id)
+    return RedirectResponse("/console/products", 303)
+
+
+async def _show(
+    request: Request, backend: InBackend, image: Row | None, product: Row | None = None
+) -> Response:
+    shop_page = ""
+    if image and image["renditions"]:
+        alt = product["product_name"] if product else ""
+        shop_page = to_paste(image, backend, str(request.base_url), sizes="100vw", alt=alt)
+    return await show(
+        request,
+        "product.html",
+        product=view_product(product, backend.store) if product else None,
+        image=view_image(image, backend.store) if image else None,
+        ended=sum(one["state"] in ENDED for one in product["images"]) if product else 0,
+        to_paste=shop_page,
+    )

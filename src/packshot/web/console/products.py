@@ -1,0 +1,166 @@
+"""The grid of products, and the form that makes or changes one."""
+
+from typing import Annotated, Any, Final
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Path, Request, Response
+from fastapi.responses import RedirectResponse
+from pydantic import ValidationError
+
+from packshot.errors import CATALOGUE, InvalidInput
+from packshot.lifecycle import ImageState
+from packshot.models import Product
+from packshot.products import Filters
+from packshot.web.backend import InBackend
+from packshot.web.bodies import LARGEST_INT, NewProduct, ProductQuery, problems
+from packshot.web.console.doors import Page
+from packshot.web.console.forms import Form
+from packshot.web.console.pages import show
+from packshot.web.views import ProductView, view_product
+
+router = APIRouter(prefix="/console/products", include_in_schema=False, route_class=Page)
+
+ProductId = Annotated[int, Path(ge=1, le=LARGEST_INT)]
+ON_A_PAGE: Final = 24
+BLANK: Final = {
+    "user_id": "1",
+    "product_name": "",
+    "product_description": "",
+    "product_images": "",
+    "product_price": "",
+}
+STATES: Final = tuple(ImageState)
+
+
+@router.get("")
+async def list_products(request: Request, backend: InBackend) -> Response:
+    """Show products as pictures, newest first."""
+    said = {name: value.strip() for name, value in request.query_params.items() if value.strip()}
+    query, wrong = _query(said)
+    rows = await backend.products.page(_filters(query), ON_A_PAGE + 1) if query else []
+    shown = [view_product(row, backend.store) for row in rows[:ON_A_PAGE]]
+    filters = {name: value for name, value in said.items() if name != "cursor"}
+    older = urlencode({**filters, "cursor": shown[-1].product_id}) if len(rows) > ON_A_PAGE else ""
+    return await show(
+        request,
+        "products.html",
+        products=shown,
+        older=older,
+        newest=urlencode(filters),
+        said=said,
+        wrong=wrong,
+        users=await backend.users.all(),
+        states=STATES,
+        codes=sorted(CATALOGUE),
+    )
+
+
+@router.get("/new")
+async def new_product(request: Request, backend: InBackend) -> Response:
+    """Show the form for a product."""
+    return await _form(request, backend, BLANK)
+
+
+@router.post("")
+async def create_product(request: Request, backend: InBackend, fields: Form) -> Response:
+    """Make a product of what the form says, and go there."""
+    try:
+        body = NewProduct.model_validate(_typed(fields))
+        row = await backend.producer.submit(
+            Product(**{**dict(body), "product_images": tuple(body.product_images)})
+        )
+    except (ValidationError, InvalidInput) as error:
+        return await _form(request, backend, fields, wrong=_wrong(error))
+    return to(row["product_id"])
+
+
+@router.get("/{product_id}/edit")
+async def edit_product(request: Request, product_id: ProductId, backend: InBackend) -> Response:
+    """Show the form with what the product is now."""
+    product = await _read(product_id, backend)
+    fields = {
+        "user_id": str(product.user_id),
+        "product_name": product.product_name,
+        "product_description": product.product_description,
+        "product_images": "\n".join(product.product_images),
+        "product_price": f"{product.product_price:f}",
+    }
+    return await _form(request, backend, fields, product)
+
+
+@router.post("/{product_id}/edit")
+async def change_product(
+    request: Request, product_id: ProductId, backend: InBackend, fields: Form
+) -> Response:
+    """Change the product to what the form says; images whose URL stays keep their result."""
+    try:
+        body = NewProduct.model_validate(_typed(fields))
+        await backend.producer.change(product_id, dict(body))
+    except (ValidationError, InvalidInput) as error:
+        product = await _read(product_id, backend)
+        return await _form(request, backend, fields, product, wrong=_wrong(error))
+    return to(product_id)
+
+
+def to(product_id: int, image_id: int | None = None) -> Response:
+    """Lead to a product, or to one of its images, after a form was sent."""
+    query = f"?image={image_id}" if image_id else ""
+    return RedirectResponse(f"/console/products/{product_id}{query}", 303)
+
+
+async def _form(
+    request: Request,
+    backend: InBackend,
+    fields: dict[str, str],
+    product: ProductView | None = None,
+    wrong: dict[str, str] | None = None,
+) -> Response:
+    return await show(
+        request,
+        "product_form.html",
+        422 if wrong else 200,
+        fields=BLANK | fields,
+        product=product,
+        wrong=wrong or {},
+        users=await backend.users.all(),
+    )
+
+
+async def _read(product_id: int, backend: InBackend) -> ProductView:
+    return view_product(await backend.products.get(product_id), backend.store)
+
+
+def _query(said: dict[str, str]) -> tuple[ProductQuery | None, dict[str, str]]:
+    try:
+        return ProductQuery.model_validate(said), {}
+    except ValidationError as error:
+        return None, _wrong(error)
+
+
+def _filters(query: ProductQuery) -> Filters:
+    return Filters(**query.model_dump(exclude={"limit", "cursor"}), before=query.cursor)
+
+
+def _typed(fields: dict[str, str]) -> dict[str, Any]:
+    """Read the text of a form as the API's fields: a URL on each line."""
+    number = fields.get("user_id", "").strip()
+    return {
+        "user_id": int(number) if number.isascii() and number.isdecimal() else number,
+        "product_name": fields.get("product_name", "").strip(),
+        "product_description": fields.get("product_description", "").replace("\r\n", "\n"),
+        "product_images": fields.get("product_images", "").split(),
+        "product_price": fields.get("product_price", "").strip(),
+    }
+
+
+def _wrong(error: ValidationError | InvalidInput) -> dict[str, str]:
+    """Say what is wrong with which field; of several URLs, which of them."""
+    if isinstance(error, InvalidInput):
+        return {error.field: str(error)}
+    found: dict[str, str] = {}
+    for problem in problems(error.errors()):
+        name, _, place = problem["field"].partition("[")
+        where = f"Line {int(place.rstrip(']')) + 1}: " if place else ""
+        found[name] = f"{found[name]}\n" if name in found else ""
+        found[name] += where + problem["message"]
+    return found

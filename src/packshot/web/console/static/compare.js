@@ -1,0 +1,53 @@
+// Two pictures at the same size, one over the other, and a line between them to be moved.
+
+export function compare(root) {
+  for (const figure of root.querySelectorAll("[data-compare]")) furnish(figure);
+}
+
+function furnish(figure) {
+  const find = (name) => figure.querySelector(name);
+  const [stage, both, controls] = [find(".stage"), find(".both"), find(".controls")];
+  const [left, right, zoom, said] = ["left", "right", "zoom", "said"].map((name) => find(`[data-${name}]`));
+  const picture = both.querySelector("img");
+  const slider = Object.assign(document.createElement("input"), { type: "range", value: 50, step: 0.5 });
+  slider.ariaLabel = "How much of the left picture is shown, in percent";
+  const over = Object.assign(new Image(), { className: "over", alt: "" });
+  const names = ["left", "right"].map((side) =>
+    Object.assign(document.createElement("span"), { className: `name ${side}`, ariaHidden: "true" }));
+  const cut = () => both.style.setProperty("--cut", `${slider.value}%`);
+
+  const choose = async () => {
+    const isOn = left.value !== "";
+    both.classList.toggle("split", isOn);
+    [over, slider, ...names].forEach((part) => (isOn ? both.append(part) : part.remove()));
+    if (!isOn) return;
+    said.textContent = "Fetching …";
+    said.textContent = await show(over, left.value);
+    [left, right].forEach((select, i) => (names[i].textContent = select.selectedOptions[0].dataset.name));
+    cut();
+  };
+  left.addEventListener("change", choose);
+  right.addEventListener("change", () => {
+    both.querySelectorAll("source").forEach((source) => source.remove());
+    picture.removeAttribute("srcset");
+    picture.src = right.value;
+    names[1].textContent = right.selectedOptions[0].dataset.name;
+  });
+  slider.addEventListener("input", cut);
+  zoom.addEventListener("click", () => {
+    const isOn = stage.classList.toggle("zoomed");
+    zoom.ariaPressed = String(isOn);
+    isOn ? stage.setAttribute("tabindex", "0") : stage.removeAttribute("tabindex");
+    if (isOn) stage.scrollTo((stage.scrollWidth - stage.clientWidth) / 2, (stage.scrollHeight - stage.clientHeight) / 2);
+  });
+  controls.hidden = false;
+}
+
+// The source may be gone: its server's answer is a sentence then.
+async function show(picture, address) {
+  const answer = await fetch(address).catch(() => null);
+  if (!answer) return "Packshot does not answer.";
+  if (!answer.headers.get("content-type")?.startsWith("image/")) return (await answer.json()).detail;
+  picture.src = address;
+  return answer.headers.get("x-packshot-note") ?? "";
+}

@@ -1,0 +1,94 @@
+"""What every page of the console passes: its policy, its forms' token, errors as pages, and other sites."""
+
+import re
+
+import pytest
+from httpx import AsyncClient
+from tests.shop import create, read
+from tests.visitor import BROWSER, fill_in, look
+
+from packshot.web.console.files import EDITION
+
+PAGES = ("/console/products", "/console/products/new", "/console/products/1", "/docs", "/console/nowhere")
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_a_page_loads_nothing_from_elsewhere_and_runs_only_files_of_ours(
+    api: AsyncClient, path: str
+) -> None:
+    await create(api)
+
+    page = await api.get(path, headers=BROWSER)
+
+    policy = page.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self';")
+    assert "frame-ancestors 'none'" in policy
+    assert not re.search(r"<script(?! type=\"module\" src=\"/)|<style| style=| on[a-z]+=", page.text)
+    assert page.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", ["/console/products/99", "/console/products/x", "/console/what/ever"])
+async def test_what_is_not_there_is_a_page_that_says_so(api: AsyncClient, path: str) -> None:
+    assert "Not Found" in await look(api, path, 404)
+
+
+async def test_a_form_without_our_token_changes_nothing(api: AsyncClient) -> None:
+    await create(api)
+    await look(api, "/console/products/1")
+
+    for token in ({}, {"token": ""}, {"token": "0" * 64}, {"token": "é"}):
+        answer = await api.post("/console/products/1/delete", data={"no": "thing", **token})
+        assert answer.status_code == 403
+    assert await read(api, "/products/1")
+
+
+async def test_a_visitor_without_a_cookie_has_no_token(api: AsyncClient) -> None:
+    await create(api)
+    token = re.search(r'name="token" value="(\w+)"', (await api.get("/console/products/1")).text)
+    assert token
+    api.cookies.clear()
+
+    assert (await api.post("/console/products/1/delete", data={"token": token[1]})).status_code == 403
+
+
+async def test_json_is_no_form(api: AsyncClient) -> None:
+    await look(api, "/console/products")
+
+    assert (await api.post("/console/theme", json={"theme": "dark"})).status_code == 403
+
+
+async def test_another_site_may_link_to_a_page_and_not_embed_it(api: AsyncClient) -> None:
+    cross = {"sec-fetch-site": "cross-site"}
+
+    assert (
+        await api.get("/console/products", headers=cross | {"sec-fetch-mode": "navigate"})
+    ).status_code == 200
+    assert (
+        await api.get("/console/products", headers=cross | {"sec-fetch-mode": "no-cors"})
+    ).status_code == 403
+
+
+async def test_colours_are_remembered_and_lead_back(api: AsyncClient) -> None:
+    answer = await fill_in(
+        api, "/console/products", "/console/theme", theme="dark", back="/console/products?state=ready"
+    )
+
+    assert answer.headers["location"] == "/console/products?state=ready"
+    assert "httponly" in answer.headers["set-cookie"].lower()
+    assert 'data-theme="dark"' in await look(api, "/console/products")
+
+
+@pytest.mark.parametrize("back", ["//evil.example/", "/\\evil.example", "https://evil.example"])
+async def test_no_form_leads_to_another_server(api: AsyncClient, back: str) -> None:
+    answer = await fill_in(api, "/console/products", "/console/theme", theme="light", back=back)
+
+    assert answer.headers["location"] == "/"
+
+
+async def test_files_are_kept_for_ever_and_those_of_another_edition_are_not_there(api: AsyncClient) -> None:
+    file = await api.get(f"/console/files/{EDITION}/console.css")
+
+    assert "immutable" in file.headers["cache-control"]
+    assert file.headers["content-type"].startswith("text/css")
+    for path in ("0/console.css", f"{EDITION}/../doors.py", f"{EDITION}/doors.py"):
+        assert (await api.get(f"/console/files/{path}")).status_code == 404

@@ -1,0 +1,107 @@
+"""The console's products, without a script: the grid, its filters and pages, and the form."""
+
+from httpx import AsyncClient
+from tests.shop import URL, create, read
+from tests.visitor import fill_in, look
+
+GRID = "/console/products"
+FORM = {
+    "user_id": "1",
+    "product_name": "Leather boot",
+    "product_description": "",
+    "product_images": f"{URL}\r\n\r\n{URL}?2 ",
+    "product_price": "119.90",
+}
+
+
+async def test_a_browser_is_led_to_the_console_and_a_program_is_not(api: AsyncClient) -> None:
+    assert (await api.get("/", headers={"accept": "text/html,*/*"})).status_code == 303
+    assert (await api.get("/")).status_code == 404
+
+
+async def test_the_grid_shows_what_matches(api: AsyncClient) -> None:
+    await create(api, product_name="Boot")
+    await create(api, product_name="Lamp", product_price="5")
+
+    assert "Lamp" not in await look(api, f"{GRID}?product_name=oo&state=&min_price=")
+    assert "Boot" not in await look(api, f"{GRID}?max_price=10")
+
+
+async def test_a_filter_that_makes_no_sense_is_said_and_kept(api: AsyncClient) -> None:
+    page = await look(api, f"{GRID}?min_price=cheap")
+
+    assert "should be a number" in page
+    assert 'value="cheap"' in page
+
+
+async def test_pages_lead_to_older_products_and_keep_the_filter(api: AsyncClient) -> None:
+    for number in range(25):
+        await create(api, product_name=f"Boot {number:02}", product_images=[])
+
+    first = await look(api, f"{GRID}?product_name=Boot")
+    assert "Boot 24" in first
+    assert "Boot 00" not in first
+    older = first.partition('rel="next" href="')[2].partition('"')[0]
+    second = await look(api, GRID + older)
+    assert "Boot 00" in second
+    assert 'href="/console/products?product_name=Boot">Newest' in second
+
+
+async def test_a_product_is_made_of_a_form(api: AsyncClient) -> None:
+    answer = await fill_in(api, f"{GRID}/new", GRID, **FORM)
+
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{GRID}/1")
+    product = await read(api, "/products/1")
+    assert product["product_images"] == [URL, f"{URL}?2"]
+    assert product["product_price"] == "119.90"
+
+
+async def test_a_form_that_is_wrong_comes_back_with_what_was_written(api: AsyncClient) -> None:
+    fields = FORM | {"product_images": f"{URL}\nftp://shop.example/x", "product_price": "cheap"}
+
+    answer = await fill_in(api, f"{GRID}/new", GRID, **fields)
+
+    assert answer.status_code == 422
+    assert "Line 2:" in answer.text
+    assert "should be a number" in answer.text
+    assert "ftp://shop.example/x" in answer.text
+    assert (await read(api, "/products"))["products"] == []
+
+
+async def test_a_user_who_is_not_there_is_a_problem_of_that_field(api: AsyncClient) -> None:
+    answer = await fill_in(api, f"{GRID}/new", GRID, **FORM | {"user_id": "7"})
+
+    assert "There is no user 7." in answer.text
+
+
+async def test_editing_keeps_the_images_whose_url_stays(api: AsyncClient) -> None:
+    image = (await create(api))["images"][0]
+    edit = f"{GRID}/1/edit"
+    assert URL in await look(api, edit)
+
+    changed = FORM | {"product_images": f"{URL}?new\n{URL}", "product_name": "Shoe"}
+    answer = await fill_in(api, edit, edit, **changed)
+
+    assert answer.status_code == 303
+    product = await read(api, "/products/1")
+    assert product["product_name"] == "Shoe"
+    assert [one["id"] == image["id"] for one in product["images"]] == [False, True]
+
+
+async def test_an_edit_that_is_wrong_changes_nothing(api: AsyncClient) -> None:
+    await create(api)
+    edit = f"{GRID}/1/edit"
+
+    answer = await fill_in(api, edit, edit, **FORM | {"product_name": ""})
+
+    assert answer.status_code == 422
+    assert (await read(api, "/products/1"))["product_name"] == "Leather boot"
+
+
+async def test_deleting_leads_back_to_the_grid(api: AsyncClient) -> None:
+    await create(api)
+
+    answer = await fill_in(api, f"{GRID}/1", f"{GRID}/1/delete")
+
+    assert answer.headers["location"] == GRID
+    assert "No products yet." in await look(api, GRID)

@@ -1,0 +1,25 @@
+"""Somebody at the console without a script: sees a page, fills in its form, is led on."""
+
+import re
+from html import unescape
+from typing import Final
+
+from httpx import AsyncClient, Response
+
+BROWSER: Final = {"accept": "text/html"}
+TOKEN: Final = re.compile(r'name="token" value="([0-9a-f]{64})"')
+
+
+async def look(api: AsyncClient, path: str, status: int = 200) -> str:
+    """Load a page and return its text, as it is shown but for the elements."""
+    page = await api.get(path, headers=BROWSER)
+    assert page.status_code == status, page.text
+    assert page.headers["content-type"].startswith("text/html")
+    return unescape(page.text)
+
+
+async def fill_in(api: AsyncClient, page: str, action: str, **fields: object) -> Response:
+    """Send a form of a page with these fields; the answer leads on, or shows what is wrong."""
+    form = TOKEN.search((await api.get(page, headers=BROWSER)).text)
+    assert form, f"{page} has no form"
+    return await api.post(action, data={"token": form[1], **fields}, headers=BROWSER)
