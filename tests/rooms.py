@@ -85,8 +85,9 @@ LAYERS: Final = (
     {"web"},  # the story told over HTTP
     {"app"},  # who puts it together
     {"daemon", "terminal"},  # who runs it, who shows it
-    {"commands", "upkeep"},
+    {"commands", "correspondence", "upkeep"},
     {"demo", "running"},
+    {"cli_webhooks"},
     {"cli"},
     {"__main__"},
 )
@@ -123,7 +124,7 @@ OWNERS: Final = {
     "rich": {"terminal"},
     "starlette": {"web"},
     "structlog": {"telemetry"},
-    "typer": {"cli", "running"},
+    "typer": {"cli", "cli_webhooks", "running"},
     "uvicorn": {"daemon", "web"},  # web's connections are uvicorn's, with limits
     "uvloop": {"running"},
     "yarl": {"connections", "download", "posting"},  # aiohttp's own URLs
@@ -173,7 +174,17 @@ CHILD: Final = {
 }
 
 # `packshot --help` must come at once: all else is imported inside the commands.
-THIN: Final = {"errors", "running", "settings", "telemetry"}
+THIN: Final = {"cli_webhooks", "errors", "running", "settings", "telemetry"}
 
 # Run as a user runs them, by tests that start `python -m packshot`.
-RUN_AS_A_PROCESS: Final = {"__main__", "cli", "commands", "daemon", "demo", "running", "upkeep"}
+RUN_AS_A_PROCESS: Final = {
+    "__main__",
+    "cli",
+    "cli_webhooks",
+    "commands",
+    "correspondence",
+    "daemon",
+    "demo",
+    "running",
+    "upkeep",
+}

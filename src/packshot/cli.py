@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from packshot.cli_webhooks import webhooks
 from packshot.errors import ConfigError, PackshotError
 from packshot.running import run_command
 
@@ -26,6 +27,7 @@ users = typer.Typer(help="Whom products belong to.", no_args_is_help=True)
 cli.add_typer(users, name="users")
 store = typer.Typer(help="Where the pictures are.", no_args_is_help=True)
 cli.add_typer(store, name="store")
+cli.add_typer(webhooks, name="webhooks")
 
 Sources = Annotated[
     list[str], typer.Argument(help="URLs of one product, or JSON files of products (- is stdin).")

@@ -3,7 +3,7 @@
 import socket
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -77,10 +77,15 @@ def print_json(value: object) -> None:
 
 def print_users(users: Sequence[UserView]) -> None:
     """Print users as a table."""
-    table = Table("id", "name", "mobile", "latitude", "longitude", box=None)
-    for user in users:
-        cells = (user.id, user.name, user.mobile, user.latitude, user.longitude)
-        table.add_row(*("" if cell is None else _harmless(str(cell)) for cell in cells))
+    rows = ((user.id, user.name, user.mobile, user.latitude, user.longitude) for user in users)
+    print_table(("id", "name", "mobile", "latitude", "longitude"), rows)
+
+
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print rows under headings; what is None is left empty."""
+    table = Table(*headings, box=None)
+    for row in rows:
+        table.add_row(*("" if cell is None else _harmless(str(cell)) for cell in row))
     screen.print(table)
 
 
