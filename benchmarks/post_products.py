@@ -67,6 +67,8 @@ def _script(folder: Path) -> list[str]:
         "urls": "{" + ",".join(f'"{url}"' for url in URLS) + "}",
         "price": PRODUCT["product_price"],
         "max_attempts": Settings.model_fields["max_attempts"].default,
+        "request_id": "0123456789abcdef0123456789abcdef",
+        "traceparent": "",
     }
     names = list(values)
     script = folder / "add.sql"

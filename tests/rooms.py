@@ -23,14 +23,14 @@ LAYERS: Final = (
         "presets",
         "pulse",
         "quality",
+        "redaction",
         "settings",
         "signing",
         "slots",
         "srgb",
-        "telemetry",
         "thumbhash",
     },  # decisions
-    {"account", "wholeness"},
+    {"account", "telemetry", "wholeness"},
     {
         "body",
         "child",
@@ -140,6 +140,7 @@ PURE: Final = {
     "lzw",
     "models",
     "patience",
+    "redaction",
     "signing",
     "thumbhash",
     "wholeness",
@@ -174,7 +175,7 @@ CHILD: Final = {
 }
 
 # `packshot --help` must come at once: all else is imported inside the commands.
-THIN: Final = {"cli_webhooks", "errors", "running", "settings", "telemetry"}
+THIN: Final = {"cli_webhooks", "errors", "redaction", "running", "settings", "telemetry"}
 
 # Run as a user runs them, by tests that start `python -m packshot`.
 RUN_AS_A_PROCESS: Final = {

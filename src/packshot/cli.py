@@ -14,6 +14,7 @@ import typer
 
 from packshot.cli_webhooks import webhooks
 from packshot.errors import ConfigError, PackshotError
+from packshot.redaction import Redaction
 from packshot.running import run_command
 
 cli = typer.Typer(
@@ -217,5 +218,5 @@ def _run_daemon(*, api: bool, worker: bool) -> None:
 
 
 def _fail(message: str, *, code: int) -> None:
-    typer.echo(message, err=True)
+    typer.echo(Redaction().text(message), err=True)
     sys.exit(code)

@@ -15,6 +15,7 @@ from packshot.database import Connection, Database, Row
 from packshot.errors import Conflict, NotFound, StaleClaim
 from packshot.lifecycle import GiveUp, Release, Retry
 from packshot.models import Claim, Facts, Rendered, Rendition, Source
+from packshot.telemetry import origin
 
 DETAILS: Final = """
     SELECT i.*, coalesce((
@@ -23,7 +24,7 @@ DETAILS: Final = """
       FROM images i"""
 
 ADD: Final = """
-    INSERT INTO images (source_url, max_attempts) VALUES ($1, $2)
+    INSERT INTO images (source_url, max_attempts, request_id, traceparent) VALUES ($1, $2, $3, $4)
     RETURNING *, '[]'::json AS renditions"""
 
 CLAIM: Final = """
@@ -31,7 +32,7 @@ CLAIM: Final = """
        SET state = 'processing', attempt = attempt + 1, worker_id = $2,
            lease_until = now() + make_interval(secs => $3), updated_at = now()
      WHERE image_id = $1 AND state = 'pending' AND due_at <= now()
-    RETURNING image_id, attempt, max_attempts, product_id, source_url"""
+    RETURNING image_id, attempt, max_attempts, product_id, source_url, request_id, traceparent"""
 
 NOTE_SOURCE: Final = """
     UPDATE images
@@ -130,15 +131,15 @@ GIVE_UP: Final = """
 REQUEUE: Final = """
     UPDATE images
        SET state = 'pending', max_attempts = attempt + $1, losses = 0, due_at = now(), published_at = NULL,
-           error_code = NULL, error_message = NULL, updated_at = now()
+           error_code = NULL, error_message = NULL, request_id = $2, traceparent = $3, updated_at = now()
      WHERE state = 'failed'"""
 
 REQUEUE_FAILED: Final = f"""
     WITH wanted AS MATERIALIZED (
         SELECT image_id FROM images
-         WHERE state = 'failed' AND ($2::text IS NULL OR error_code = $2)
-           AND ($3::text IS NULL OR source_host(source_url) = $3) AND image_id > $4
-         ORDER BY image_id LIMIT $5 FOR UPDATE
+         WHERE state = 'failed' AND ($4::text IS NULL OR error_code = $4)
+           AND ($5::text IS NULL OR source_host(source_url) = $5) AND image_id > $6
+         ORDER BY image_id LIMIT $7 FOR UPDATE
     )
     {REQUEUE} AND image_id IN (SELECT image_id FROM wanted)
     RETURNING image_id"""  # noqa: S608 - put together from constants
@@ -173,7 +174,7 @@ class Images:
 
     async def add(self, source_url: str) -> Row:
         """Store a stand-alone image, pending, and return its row."""
-        row = await self._database.fetch_row(ADD, source_url, self._max_attempts)
+        row = await self._database.fetch_row(ADD, source_url, self._max_attempts, *origin())
         assert row is not None  # noqa: S101 - RETURNING always returns
         return row
 
@@ -244,8 +245,8 @@ class Images:
 
     async def requeue(self, image_id: int) -> Row:
         """Give a failed image new attempts and return its row; raise NotFound or Conflict."""
-        sql = f"{REQUEUE} AND image_id = $2 RETURNING image_id"
-        moved = await self._database.fetch_row(sql, self._max_attempts, image_id)
+        sql = f"{REQUEUE} AND image_id = $4 RETURNING image_id"
+        moved = await self._database.fetch_row(sql, self._max_attempts, *origin(), image_id)
         row = await self.get(image_id)
         if moved is None:
             raise Conflict(f"Image {image_id} is {row['state']}; only a failed image can be retried.")
@@ -254,7 +255,7 @@ class Images:
     async def requeue_failed(self, code: str | None = None, host: str | None = None) -> int:
         """Give failed images new attempts, those with this error code and from this host; return how many."""
         count = last_id = 0
-        wanted = (self._max_attempts, code, host)
+        wanted = (self._max_attempts, *origin(), code, host)
         while rows := await self._database.fetch(REQUEUE_FAILED, *wanted, last_id, BATCH):
             count += len(rows)
             last_id = max(row["image_id"] for row in rows)  # one that fails again meanwhile is not for us

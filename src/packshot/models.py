@@ -65,13 +65,18 @@ class Hint:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One worker's right to one attempt at one image; (image_id, attempt) is the fence."""
+    """One worker's right to one attempt at one image; (image_id, attempt) is the fence.
+
+    `request_id` and `traceparent` say which request wanted it, if one did.
+    """
 
     image_id: int
     attempt: int
     max_attempts: int
     product_id: int | None
     source_url: str
+    request_id: str | None = None
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

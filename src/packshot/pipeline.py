@@ -66,7 +66,13 @@ class Pipeline:
     async def process(self, claim: Claim) -> None:
         """Bring the image to its next state. Raises ServiceUnavailable when even that cannot be written."""
         account = Account()
-        with about(image_id=claim.image_id, attempt=claim.attempt, product_id=claim.product_id):
+        with about(
+            image_id=claim.image_id,
+            attempt=claim.attempt,
+            product_id=claim.product_id,
+            request_id=claim.request_id,
+            source_url=claim.source_url,
+        ):
             try:
                 await self._attempt(claim, account)
             finally:

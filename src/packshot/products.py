@@ -15,6 +15,7 @@ from packshot.errors import InvalidInput, NotFound
 from packshot.images import DETAILS as IMAGE_DETAILS
 from packshot.lifecycle import ImageState, Reorder, reorder
 from packshot.models import Product
+from packshot.telemetry import origin
 
 MAX_IMAGES: Final = 200
 
@@ -57,8 +58,8 @@ ADD: Final = """
         VALUES ($1, $2, $3, $4, $5, array_fill(NULL::text, ARRAY[cardinality($4::text[])]))
         RETURNING *
     ), added AS (
-        INSERT INTO images (product_id, position, source_url, max_attempts)
-        SELECT product_id, ordinality - 1, url, $6
+        INSERT INTO images (product_id, position, source_url, max_attempts, request_id, traceparent)
+        SELECT product_id, ordinality - 1, url, $6, $7, $8
           FROM product, unnest($4::text[]) WITH ORDINALITY AS u(url, ordinality)
         RETURNING *, '[]'::json AS renditions
     )
@@ -78,8 +79,8 @@ MOVE_IMAGES: Final = """
      WHERE images.image_id = moved.image_id"""
 
 ADD_IMAGES: Final = """
-    INSERT INTO images (product_id, position, source_url, max_attempts)
-    SELECT $1, position, url, $4 FROM unnest($2::int[], $3::text[]) AS added(position, url)
+    INSERT INTO images (product_id, position, source_url, max_attempts, request_id, traceparent)
+    SELECT $1, position, url, $4, $5, $6 FROM unnest($2::int[], $3::text[]) AS added(position, url)
     RETURNING image_id"""
 
 
@@ -147,6 +148,7 @@ class Products:
             product.product_images,
             product.product_price,
             self._max_attempts,
+            *origin(),
         )
         try:
             row = await self._database.fetch_row(ADD, *with_images)
@@ -206,7 +208,7 @@ class Products:
                 )
                 raise InvalidInput("product_id", message)
             added = await connection.fetch_row(
-                ADD_IMAGES, product_id, [len(product["product_images"])], [url], self._max_attempts
+                ADD_IMAGES, product_id, [len(product["product_images"])], [url], self._max_attempts, *origin()
             )
             product["product_images"] = [*product["product_images"], url]
             product["compressed_product_images"] = [*product["compressed_product_images"], None]
@@ -225,7 +227,7 @@ class Products:
         await connection.execute("DELETE FROM images WHERE image_id = ANY($1)", plan.removed)
         await connection.execute(MOVE_IMAGES, plan.kept.values(), plan.kept.keys())
         await connection.execute(
-            ADD_IMAGES, product_id, plan.added.keys(), plan.added.values(), self._max_attempts
+            ADD_IMAGES, product_id, plan.added.keys(), plan.added.values(), self._max_attempts, *origin()
         )
 
 

@@ -17,11 +17,11 @@ def run_command(
     """Read the settings and run a command with them; end with its exit code."""
     import uvloop  # noqa: PLC0415 - heavy
 
-    from packshot.settings import load_settings  # noqa: PLC0415 - heavy
+    from packshot.settings import load_settings, secrets_in  # noqa: PLC0415 - heavy
     from packshot.telemetry import start_logging  # noqa: PLC0415 - heavy
 
     settings = load_settings()
-    start_logging(settings.log_level, settings.log_format)
+    start_logging(settings.log_level, settings.log_format, secrets_in(settings))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         code = runner.run(_ending_well(command(settings, *args, **kwargs)))
     if code:

@@ -158,6 +158,15 @@ class Settings(BaseSettings):
         return self.store_url or (self.data_dir.absolute() / "store").as_uri()
 
 
+def secrets_in(settings: Settings) -> list[str]:
+    """Return what must never be written: the passwords in URLs, and what AWS calls secret."""
+    urls = (settings.database_url, settings.broker_url, settings.store_url, settings.cache_url)
+    logins = (urlsplit(url).netloc.rpartition("@")[0] for url in urls)
+    passwords = [password for _, _, password in (login.partition(":") for login in logins) if password]
+    aws = aws_environment()
+    return passwords + [aws[name] for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN") if name in aws]
+
+
 def cores() -> int:
     """Return the number of cores this process may run on."""
     return len(os.sched_getaffinity(0))

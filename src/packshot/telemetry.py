@@ -7,11 +7,13 @@ true, and is then on every line from there, whoever writes it.
 
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Final, Literal
 
 import structlog
+
+from packshot.redaction import Redaction
 
 SHARED: Final[list[structlog.typing.Processor]] = [
     structlog.contextvars.merge_contextvars,
@@ -22,8 +24,13 @@ SHARED: Final[list[structlog.typing.Processor]] = [
 ]
 
 
-def start_logging(level: str, log_format: Literal["auto", "json", "console"] = "auto") -> None:
-    """Send every module's log lines to standard error; `auto` is for people if that is a terminal."""
+def start_logging(
+    level: str, log_format: Literal["auto", "json", "console"] = "auto", secrets: Iterable[str] = ()
+) -> None:
+    """Send every module's log lines to standard error, without `secrets` and what looks like one.
+
+    `auto` is for people if that is a terminal.
+    """
     is_for_people = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
@@ -32,6 +39,7 @@ def start_logging(level: str, log_format: Literal["auto", "json", "console"] = "
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
+                _redacting(Redaction(secrets)),
                 _for_people() if is_for_people else structlog.processors.JSONRenderer(default=str),
             ],
         )
@@ -62,8 +70,20 @@ def current(name: str) -> str | None:
     return None if fact is None else str(fact)
 
 
+def origin() -> tuple[str | None, str | None]:
+    """Return the request's id and its place in a trace, for the rows of what it wants done."""
+    return current("request_id"), current("traceparent")
+
+
 def _known(facts: Mapping[str, object]) -> dict[str, Any]:
     return {name: fact for name, fact in facts.items() if fact is not None}
+
+
+def _redacting(redaction: Redaction) -> structlog.typing.Processor:
+    def redact(_: object, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        return {name: redaction.value(name, value) for name, value in line.items()}
+
+    return redact
 
 
 def _for_people() -> structlog.dev.ConsoleRenderer:

@@ -1,0 +1,90 @@
+"""
+Takes secrets out of what is about to be written, whoever wrote it.
+
+Some are known: the passwords in our settings, the keys of our store. The others are known by their shape:
+
+    https://user:password@host/path?query#fragment   the login, the query and the fragment of any URL
+    postgresql://user:password@host/database         likewise, whatever characters the password has
+    /path?query                                      the query of a path
+    password=…  "secret": "…"  Authorization: …      what stands behind a telling name
+    Bearer …  Basic …                                what a header carries
+    packshot_…  whsec_…                              access keys but for their prefix, webhooks' secrets
+
+It does not know what a secret without a shape looks like that nobody told it. Pure.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
+from urllib.parse import unquote
+
+MASK: Final = "***"
+LEAST_CHARACTERS: Final = 6  # a shorter one would be found in every other word
+TELLING: Final = (
+    r"[\w-]*(?:password|passwd|secret|token|authorization|cookie|credential|signature"
+    r"|api[_-]?key|access[_-]?key)"
+)
+WEB: Final = ("http", "https")
+
+NAME: Final = re.compile(rf"{TELLING}[\w-]*", re.IGNORECASE)
+URL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^\s'\"<>\\]*)")
+QUERY: Final = re.compile(r"(?<=[\w/.~%-])\?[^\s'\"<>\\]+")
+NAMED: Final = re.compile(
+    rf"(\b{TELLING}[\w-]*['\"]?\s*[:=]\s*(?:(?:bearer|basic)\s+)?b?['\"]?)(?!\s|{re.escape(MASK)})[^\s'\",;&)}}\]]+",
+    re.IGNORECASE,
+)
+CARRIED: Final = re.compile(r"\b(bearer|basic)\s+[\w+/=.~-]{8,}", re.IGNORECASE)
+TOKEN: Final = re.compile(r"(packshot_)[A-Za-z0-9]{12,}|(whsec_)[\w+/=-]+")
+SUSPECT: Final = re.compile(r"[:?=_]|bearer|basic", re.IGNORECASE)  # what every shape has
+
+
+class Redaction:
+    """Takes out secrets by their shape, and those that are `known`."""
+
+    def __init__(self, known: Iterable[str] = ()) -> None:
+        spelt = {spelling for secret in known for spelling in (secret, unquote(secret))}
+        words = sorted((word for word in spelt if len(word) >= LEAST_CHARACTERS), key=len, reverse=True)
+        self._known = re.compile("|".join(map(re.escape, words))) if words else None
+
+    def text(self, text: str) -> str:
+        """Return the text without secrets."""
+        if self._known:
+            text = self._known.sub(MASK, text)
+        return _without_shapes(text) if SUSPECT.search(text) else text
+
+    def value(self, name: str, value: object) -> object:
+        """Return what may be written under a name: nothing of what a telling name stands for."""
+        if value is None or isinstance(value, int | float):
+            return value
+        return MASK if NAME.fullmatch(name) else self._value(value)
+
+    def _value(self, value: object) -> object:
+        match value:
+            case str():
+                return self.text(value)
+            case None | int() | float():
+                return value
+            case Mapping():
+                return {self.text(str(name)): self.value(str(name), inner) for name, inner in value.items()}
+            case list() | tuple() | set() | frozenset():
+                return [self._value(inner) for inner in value]
+        return self.text(str(value))
+
+
+def _without_shapes(text: str) -> str:
+    text = URL.sub(_without_login_and_query, text)
+    text = QUERY.sub(f"?{MASK}", text)
+    text = NAMED.sub(rf"\1{MASK}", text)
+    text = CARRIED.sub(rf"\1 {MASK}", text)
+    return TOKEN.sub(lambda found: f"{found[1] or found[2]}{MASK}", text)
+
+
+def _without_login_and_query(url: re.Match[str]) -> str:
+    """Browsers know where a login ends; in other URLs a password may have been left as it is."""
+    scheme, rest = url[1], url[2]
+    end = re.search(r"[/?#]", rest) if scheme.lower() in WEB else None
+    at = rest.rfind("@", 0, end.start() if end else len(rest))
+    rest = rest if at < 0 else f"{MASK}@{rest[at + 1 :]}"
+    bare = re.match(r"[^?#]*", rest)
+    kept = bare[0] if bare else ""
+    return f"{scheme}://{kept}" + (f"?{MASK}" if kept != rest else "")
