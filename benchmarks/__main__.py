@@ -27,6 +27,7 @@ MODULES: Final = (
     "fairness",
     "fortress",
     "post_products",
+    "batch",
     "cache",
     "claims",
     "latency",

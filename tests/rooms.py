@@ -71,6 +71,7 @@ LAYERS: Final = (
         "workers",
     },  # rows, and manners
     {
+        "batches",
         "collector",
         "comparison",
         "first_answers",

@@ -15,6 +15,7 @@ from typing import Final
 from fastapi import FastAPI
 
 from packshot.backlog import Backlog
+from packshot.batches import Batches
 from packshot.brokers import Broker, open_broker, open_local
 from packshot.brokers.memory import MemoryBroker
 from packshot.cache import ANSWER_SECONDS, Cache, Redis
@@ -135,7 +136,8 @@ def _build(
     )
     collector = Collector(database, store)
     sweeper = Sweeper(backlog, images, workers, broker, local, desk)
-    producer = Producer(products, images, collector, sweeper.wake)
+    batches = Batches(database, max_attempts=settings.max_attempts)
+    producer = Producer(products, batches, images, collector, sweeper.wake)
     return App(
         settings=settings,
         database_folder=folder,

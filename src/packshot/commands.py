@@ -151,8 +151,7 @@ def _read_json(file: str) -> Any:  # noqa: ANN401 - JSON is anything
 
 
 def _product(said: object, what: str) -> Product:
-    new = _checked(NewProduct, said, what)
-    return Product(**{**dict(new), "product_images": tuple(new.product_images)})
+    return _checked(NewProduct, said, what).product()
 
 
 def _checked(body: type[Body], said: object, what: str) -> Body:

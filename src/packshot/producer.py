@@ -6,9 +6,10 @@ whatever is due, up to what the broker has room for: one path for the first mess
 and the delayed one. So a broker that is down changes nothing for the caller.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from packshot.batches import Added, Batches
 from packshot.collector import Collector
 from packshot.database import Connection, Row
 from packshot.images import Images
@@ -20,23 +21,40 @@ class Producer:
     """Changes what there is to do. `wake` is called after every commit that makes an image due."""
 
     def __init__(
-        self, products: Products, images: Images, collector: Collector, wake: Callable[[], None]
+        self,
+        products: Products,
+        batches: Batches,
+        images: Images,
+        collector: Collector,
+        wake: Callable[[], None],
     ) -> None:
         self._products = products
+        self._batches = batches
         self._images = images
         self._collector = collector
         self.wake = wake
 
     def within(self, connection: Connection) -> "Producer":
         """Return one that works inside the transaction of `connection`; who commits it wakes the sweeper."""
-        rooms = (self._products.within(connection), self._images.within(connection))
-        return Producer(*rooms, self._collector, wake=lambda: None)
+        return Producer(
+            self._products.within(connection),
+            self._batches.within(connection),
+            self._images.within(connection),
+            self._collector,
+            wake=lambda: None,
+        )
 
     async def submit(self, product: Product) -> Row:
         """Store a product with its images and return its row; raise InvalidInput for an unknown user."""
         row = await self._products.add(product)
         self.wake()
         return row
+
+    async def submit_all(self, products: Sequence[Product], *, all_or_nothing: bool) -> list[Added]:
+        """Store many products with their images, and say what became of each."""
+        added = await self._batches.add(products, all_or_nothing=all_or_nothing)
+        self.wake()
+        return added
 
     async def submit_image(self, url: str, product_id: int | None = None) -> Row:
         """Store one image, alone or at the end of a product, and return its row; raise NotFound."""

@@ -105,6 +105,16 @@ WORST: Final = {  # 6 MB each, of what makes a parser sweat
     "a text that does not end": b'"' + b'\\"' * 2_999_999,
     "quotes": b'"' * MEGABYTES_6,
 }
+WORST_BATCHES: Final = {  # of the largest that are taken
+    "nothings": (b'{"products": [' + b"{}," * 3_999_990 + b"{}]}", 400, "besides strings and spaces"),
+    "products as many as fit": (b'{"products": [' + b"{}," * 33_000 + b"{}]}", 422, "at most 1000 items"),
+    "images as many as fit": (
+        b'{"products": [{"product_images": [' + b'"http://a.b",' * 80_000 + b'""]}]}',
+        422,
+        "more than 10,000 images together",
+    ),
+    "spaces": (b'{"products": ' + b" " * 11_000_000 + b"[]}", 422, "at least 1 item"),
+}
 TARGETS: Final = {
     "/products/" + "9" * 7_000: (422, "product_id: "),
     "/products/-1": (422, "product_id: "),
@@ -162,6 +172,16 @@ async def test_the_worst_bodies_are_refused_before_others_notice(port: int, name
     started = perf_counter()
 
     await refusal(port, request("POST /products", body=WORST[name]), 400)
+
+    assert perf_counter() - started < 1
+
+
+@pytest.mark.parametrize("name", WORST_BATCHES)
+async def test_the_worst_batches_are_refused_before_others_notice(port: int, name: str) -> None:
+    body, status, words = WORST_BATCHES[name]
+    started = perf_counter()
+
+    assert words in await refusal(port, request("POST /products/batch", body=body), status)
 
     assert perf_counter() - started < 1
 

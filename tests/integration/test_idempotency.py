@@ -192,14 +192,16 @@ async def test_a_new_answer_takes_old_ones_away(api: AsyncClient, app: App) -> N
     assert await kept(app.database) == {"new"}
 
 
-async def test_the_sweeper_is_woken_when_the_product_is_there(api: AsyncClient, app: App) -> None:
-    sweeping = asyncio.create_task(app.sweeper.run())
-    product = (await send(api)).json()
-    deliveries = app.local.deliveries()
-    delivery = await anext(deliveries)
-    sweeping.cancel()
+async def test_a_product_is_announced_once_it_is_committed(api: AsyncClient, app: App) -> None:
+    announced: list[bool] = []
+    app.producer.wake = lambda: announced.append(True)
 
-    assert delivery.image_id == product["images"][0]["id"]
+    async with in_flight(app.database):
+        await send(api)
+    assert announced == []
+
+    await send(api)
+    assert announced == [True]
 
 
 async def test_the_body_is_compared_as_it_was_sent(api: AsyncClient) -> None:

@@ -38,6 +38,7 @@ async def test_every_route_is_documented(document: dict[str, Any]) -> None:
         "GET /products/{product_id}",
         "PATCH /products/{product_id}",
         "DELETE /products/{product_id}",
+        "POST /products/batch",
         "POST /process-image",
         "GET /images/{image_id}",
         "POST /images/{image_id}/retry",
@@ -90,6 +91,7 @@ async def test_every_operation_may_be_refused_before_it_is_looked_at(document: d
     [
         ("POST /users", 201),
         ("POST /products", 201),
+        ("POST /products/batch", 200),
         ("POST /process-image", 202),
         ("PATCH /products/{product_id}", 200),
     ],

@@ -6,6 +6,7 @@ import pytest
 from tests.kitchen import MakePipeline
 from tests.rows import a_product, an_image, claimed, files_in
 
+from packshot.batches import Batches
 from packshot.collector import Collector
 from packshot.database import Database
 from packshot.errors import Conflict, InvalidInput, NotFound
@@ -31,8 +32,10 @@ def bell() -> Bell:
 
 
 @pytest.fixture
-def producer(products: Products, images: Images, collector: Collector, bell: Bell) -> Producer:
-    return Producer(products, images, collector, bell)
+def producer(
+    database: Database, products: Products, images: Images, collector: Collector, bell: Bell
+) -> Producer:
+    return Producer(products, Batches(database, max_attempts=5), images, collector, bell)
 
 
 async def in_the_store(make_pipeline: MakePipeline, images: Images, *image_ids: int) -> None:
@@ -53,6 +56,18 @@ async def test_a_submitted_product_is_stored_and_announced(
     product = await producer.submit(a_product(user_id, "a", "b"))
 
     assert dict(product) == dict(await products.get(product["product_id"]))
+    assert bell.rings == 1
+
+
+async def test_many_products_are_stored_and_announced_together(
+    producer: Producer, products: Products, bell: Bell, user_id: int
+) -> None:
+    wanted = [a_product(user_id, "a"), a_product(user_id, "b", "c")]
+
+    first, second = await producer.submit_all(wanted, all_or_nothing=False)
+
+    assert (await products.get(first.product_id or 0))["product_images"] == ["a"]
+    assert (await products.get(second.product_id or 0))["product_images"] == ["b", "c"]
     assert bell.rings == 1
 
 

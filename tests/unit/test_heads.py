@@ -28,6 +28,7 @@ TAKEN: Final = {
     "the longest head": head(HOST, (b"x", b"y" * (MAX_HEAD_BYTES - 13))),
     "as many headers as may be": head(HOST, *[(b"x", b"y")] * (MAX_HEADERS - 1)),
     "the longest body": head(HOST, length(MAX_BODY_BYTES)),
+    "the longest batch": head(HOST, length(12_000_000), url=b"/products/batch?x"),
     "chunks": head(HOST, CHUNKED),
     "an upgrade": head(HOST, upgrades=True),
 }
@@ -36,6 +37,8 @@ REJECTED: Final = {
     "a longer head": (head(HOST, (b"x", b"y" * (MAX_HEAD_BYTES - 12))), 431),
     "more headers": (head(HOST, *[(b"x", b"y")] * MAX_HEADERS), 431),
     "a longer body": (head(HOST, length(MAX_BODY_BYTES + 1)), 413),
+    "a longer batch": (head(HOST, length(12_000_001), url=b"/products/batch"), 413),
+    "a body as long as a batch, elsewhere": (head(HOST, length(12_000_000), url=b"/products/batch/"), 413),
     "a URL in UTF-8": (head(HOST, url="/käse".encode()), 400),
     "a version that is to come": (head(HOST, version="1.2"), 400),
     "no host": (head(), 400),

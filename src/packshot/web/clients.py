@@ -20,14 +20,13 @@ from uvicorn.server import ServerState
 
 from packshot.web.crowd import Crowd
 from packshot.web.heads import (
-    BODY_TOO_LONG,
     HEAD_TOO_LONG,
-    MAX_BODY_BYTES,
     MAX_HEAD_BYTES,
     MAX_URL_BYTES,
     URL_TOO_LONG,
     Head,
     Rejection,
+    body_rejection,
     rejection,
 )
 from packshot.web.journal import ID_HEADER, refused
@@ -141,8 +140,8 @@ class Connection(HttpToolsProtocol):
         """Take a piece of a body, as long as there is room for it."""
         self._idle_bytes = 0
         self._body_bytes += len(body)
-        if self._body_bytes > MAX_BODY_BYTES:
-            self._reject(Rejection(413, BODY_TOO_LONG))
+        if reason := body_rejection(self.url, self._body_bytes):
+            self._reject(reason)
         if not self.cycle.response_complete:
             self._hold(len(body))
         super().on_body(body)

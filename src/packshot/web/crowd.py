@@ -8,7 +8,7 @@ is hardly ever among them, however many others there are that do not.
 from typing import Final, Protocol
 
 MAX_CONNECTIONS: Final = 4_000  # each costs about 6 kB
-MAX_HELD_BYTES: Final = 48_000_000  # all bodies together: eight of the largest
+MAX_HELD_BYTES: Final = 48_000_000  # all bodies together: four of the largest
 
 
 class Waiting(Protocol):

@@ -12,11 +12,11 @@ MAX_URL_BYTES: Final = 8_000  # what everybody should be able to take (RFC 9110,
 MAX_HEAD_BYTES: Final = 32_000
 MAX_HEADERS: Final = 100
 MAX_BODY_BYTES: Final = 6_000_000  # the largest product fits, even with every character written as \uXXXX
+LARGER_BODIES: Final = {b"/products/batch": 12_000_000}  # by path
 VERSIONS: Final = ("1.0", "1.1")
 
 URL_TOO_LONG: Final = f"The URL has more than {MAX_URL_BYTES:,} bytes."
 HEAD_TOO_LONG: Final = f"The head of the request has more than {MAX_HEAD_BYTES:,} bytes."
-BODY_TOO_LONG: Final = f"The body has more than {MAX_BODY_BYTES:,} bytes."
 
 
 class Rejection(Exception):
@@ -40,6 +40,12 @@ class Head:
 def rejection(head: Head) -> Rejection | None:
     """Say why a request cannot be taken, or None if it can."""
     return _size(head) or _meaning(head) or _body(head)
+
+
+def body_rejection(url: bytes, size: int) -> Rejection | None:
+    """Say why a body of that many bytes cannot be taken there, or None if it can."""
+    most = LARGER_BODIES.get(url.partition(b"?")[0], MAX_BODY_BYTES)
+    return Rejection(413, f"The body has more than {most:,} bytes.") if size > most else None
 
 
 def _size(head: Head) -> Rejection | None:
@@ -68,8 +74,8 @@ def _body(head: Head) -> Rejection | None:
     length = headers.get(b"content-length")
     if codings and (head.version == "1.0" or codings != [b"chunked"]):
         return Rejection(400, "The only Transfer-Encoding is chunked, in HTTP/1.1.")
-    if int(length or 0) > MAX_BODY_BYTES:
-        return Rejection(413, BODY_TOO_LONG)
+    if reason := body_rejection(head.url, int(length or 0)):
+        return reason
     if head.upgrades and (codings or length):
         return Rejection(400, "A request with a body cannot ask for an Upgrade; leave that header out.")
     return None

@@ -43,6 +43,14 @@ MEANINGS: Final = {
 }
 
 
+class WrongFields(Exception):
+    """What a body says is refused, field by field; the fields and sentences are known already."""
+
+    def __init__(self, errors: list[dict[str, str]]) -> None:
+        super().__init__(f"{len(errors)} fields are not right")
+        self.errors = errors
+
+
 class FieldProblem(BaseModel):
     """What is wrong with one field, such as `product_images[3]`."""
 
@@ -102,6 +110,10 @@ async def _invalid(_: Request, error: InvalidInput) -> JSONResponse:
     return _wrong_fields([{"field": error.field, "message": str(error)}])
 
 
+async def _wrong(_: Request, error: WrongFields) -> JSONResponse:
+    return _wrong_fields(error.errors)
+
+
 async def _malformed(_: Request, error: RequestValidationError) -> JSONResponse:
     first = error.errors()[0]
     if first["type"] == "json_invalid":
@@ -143,6 +155,7 @@ HANDLERS: Final[dict[int | type[Exception], Callable[[Request, Any], Coroutine[A
     Conflict: _conflict,
     RequestInFlight: _in_flight,
     InvalidInput: _invalid,
+    WrongFields: _wrong,
     RequestValidationError: _malformed,
     ServiceUnavailable: _unavailable,
     404: _no_such_path,

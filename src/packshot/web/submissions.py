@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter, Depends, Response
 
-from packshot.models import Product
 from packshot.web.backend import InBackend
+from packshot.web.batches import BatchView, NewBatch, store
 from packshot.web.bodies import NewImage, NewProduct
 from packshot.web.problems import BODY_REFUSALS, refusals
 from packshot.web.repeats import REPEAT_RESPONSES, RepeatableRoute, takes_a_key
@@ -19,10 +19,15 @@ router = APIRouter(
 @router.post("/products", status_code=201, tags=["products"], responses={201: LOCATION})
 async def create_product(body: NewProduct, backend: InBackend, response: Response) -> ProductView:
     """Store a product; its images are processed in the background."""
-    product = Product(**{**dict(body), "product_images": tuple(body.product_images)})
-    row = await backend.producer.submit(product)
+    row = await backend.producer.submit(body.product())
     response.headers["Location"] = f"/products/{row['product_id']}"
     return view_product(row, backend.store)
+
+
+@router.post("/products/batch", tags=["products"])
+async def create_products(body: NewBatch, backend: InBackend) -> BatchView:
+    """Store up to 1,000 products at once; `results` says what became of each."""
+    return await store(body, backend.producer)
 
 
 @router.post("/process-image", status_code=202, tags=["images"], responses={202: LOCATION, **refusals(404)})
