@@ -14,7 +14,12 @@ import schemathesis
 from hypothesis import Phase, settings
 from schemathesis import Case, GenerationMode
 from schemathesis.config import GenerationConfig, ProjectConfig, ProjectsConfig, SchemathesisConfig
-from schemathesis.specs.openapi.checks import allow_header_conformance, positive_data_acceptance
+from schemathesis.specs.openapi.checks import (
+    allow_header_conformance,
+    negative_data_rejection,
+    positive_data_acceptance,
+    unsupported_method,
+)
 from tests.console import running, wait_for_line
 
 from packshot.web.api import create_api
@@ -27,7 +32,9 @@ CONFIG = SchemathesisConfig(projects=ProjectsConfig(default=ProjectConfig(genera
 NOT_FOR_US = [
     positive_data_acceptance,  # a document cannot say which users exist
     allow_header_conformance,  # GET /images/1/retry is possible too, if a preset has that name
+    unsupported_method,  # PATCH /products/batch is about the product `batch`
 ]
+TAKES_WRONG_ITEMS = "/products/batch"  # and says for each what is wrong with it
 
 document = create_api(cast("Backend", None)).openapi()  # nobody is asked anything yet
 schema = schemathesis.openapi.from_dict(document, config=CONFIG)
@@ -45,4 +52,5 @@ def address(server: str, session_folder: Path) -> Iterator[str]:
 @schema.parametrize()
 @settings(max_examples=EXAMPLES, derandomize=True, deadline=None, phases=[Phase.explicit, Phase.generate])
 def test_every_answer_is_in_the_document(case: Case[Any], address: str) -> None:
-    case.call_and_validate(base_url=address, excluded_checks=NOT_FOR_US)
+    tolerated = [negative_data_rejection] if case.path == TAKES_WRONG_ITEMS else []
+    case.call_and_validate(base_url=address, excluded_checks=[*NOT_FOR_US, *tolerated])
