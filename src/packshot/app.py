@@ -31,6 +31,7 @@ from packshot.images import Images
 from packshot.ledger import Ledger
 from packshot.lifecycle import RetryPolicy
 from packshot.metrics import Metrics
+from packshot.news import News
 from packshot.outbox import Outbox
 from packshot.outdated import OutdatedImages
 from packshot.overview import Overview
@@ -72,6 +73,7 @@ class App:
     backlog: Backlog
     ledger: Ledger
     overview: Overview
+    news: News
     workers: Workers
     webhooks: Webhooks
     outbox: Outbox
@@ -126,6 +128,7 @@ def _build(
     )
     backlog = Backlog(database)
     ledger = Ledger(database)
+    overview = Overview(database, ledger)
     workers = Workers(database)
     store = open_store(settings.store_dir_url, aws_environment())
     local = open_local(settings.workers)
@@ -147,7 +150,8 @@ def _build(
         images=images,
         backlog=backlog,
         ledger=ledger,
-        overview=Overview(database, ledger),
+        overview=overview,
+        news=News(database, overview),
         workers=workers,
         webhooks=Webhooks(database, partial(receiver_url, guard=receivers_guard(settings))),
         outbox=Outbox(database),
@@ -266,6 +270,7 @@ def _backend(app: App) -> Backend:
         overview=app.overview,
         webhooks=app.webhooks,
         outbox=app.outbox,
+        news=app.news,
         store=app.store,
         public_url=app.settings.public_url,
         first_answers=FirstAnswers(app.database),

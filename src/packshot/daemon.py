@@ -110,22 +110,28 @@ async def _run_parts(
     stop: asyncio.Event,
 ) -> None:
     async with asyncio.TaskGroup() as tasks:
-        keeping = [tasks.create_task(part.run()) for part in (app.sweeper, app.ledger, courier)]
+        rooms = (app.sweeper, app.ledger, app.news, courier)
+        keeping = [tasks.create_task(room.run()) for room in rooms]
         parts = []
         if consumer:
             parts.append(tasks.create_task(consumer.run()))
         if listener:
             parts.append(tasks.create_task(server.serve([listener])))
         await stop.wait()
-        server.should_exit = True
-        if consumer:
-            consumer.stop()
+        _stop_taking(app, consumer, server)
         # First: else the sweeper, missing the broker, goes the short way into our end.
         await app.local.close()
         tasks.create_task(app.broker.close())
         await asyncio.wait(parts, timeout=app.settings.shutdown_seconds)
         for task in (*parts, *keeping):
             task.cancel()
+
+
+def _stop_taking(app: App, consumer: Consumer | None, server: ApiServer) -> None:
+    server.should_exit = True
+    app.news.close()  # whoever listens would keep the server from its end
+    if consumer:
+        consumer.stop()
 
 
 async def _leave(app: App) -> None:

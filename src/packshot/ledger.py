@@ -23,6 +23,10 @@ KEEP_SECONDS: Final = 10  # how long the log grows while nobody looks
 LOG_SECONDS: Final = 300  # how long a reader may be away and still be told what it missed
 RECOUNT_SECONDS: Final = 3600
 
+# A place in the log, for who reads it: what this snapshot does not show comes after it. The time tells
+# whether the log still has all of that.
+POSITION: Final = "extract(epoch FROM now())::bigint || '-' || pg_current_snapshot()"
+
 # Who does not get the row leaves the work to who has it. A snapshot from the future is from another server,
 # whose dump this database was made of.
 TAKE: Final = """
@@ -80,13 +84,8 @@ COUNT_ALL: Final = """
 
 # What the tallies do not hold yet stays, however old it is.
 PRUNE: Final = """
-    WITH gone AS (
-        DELETE FROM changes USING tallied
-         WHERE at < now() - make_interval(secs => $1) AND pg_visible_in_snapshot(xid, seen)
-        RETURNING xid
-    )
-    UPDATE tallied SET pruned = xid FROM (SELECT xid FROM gone ORDER BY xid DESC LIMIT 1) AS latest
-     WHERE pruned < xid"""
+    DELETE FROM changes USING tallied
+     WHERE at < now() - make_interval(secs => $1) AND pg_visible_in_snapshot(xid, seen)"""
 
 TIDY: Final = """
     DELETE FROM tallies WHERE amount = 0;

@@ -11,17 +11,17 @@ from datetime import datetime
 from typing import Final
 
 from packshot.database import Database, Row
-from packshot.ledger import Ledger
+from packshot.ledger import POSITION, Ledger
 from packshot.lifecycle import ImageState
 
 MINUTES: Final = 60  # the newest of them is not over yet
 MOST_GROUPS: Final = 200
 BATCH: Final = 1_000
 
-TOTALS: Final = """
-    SELECT pg_current_snapshot()::text AS position,
+TOTALS: Final = f"""
+    SELECT {POSITION} AS position,
            CASE WHEN seen IS NOT NULL THEN counted_at END AS counted_at,
-           (SELECT coalesce(json_object_agg(subject, amount), '{}')
+           (SELECT coalesce(json_object_agg(subject, amount), '{{}}')
               FROM (SELECT subject, sum(amount) AS amount FROM tallies GROUP BY subject) AS s) AS amounts,
            (SELECT coalesce(sum(source_bytes), 0)::bigint FROM tallies) AS source_bytes,
            (SELECT coalesce(sum(rendition_bytes), 0)::bigint FROM tallies) AS rendition_bytes,
@@ -35,7 +35,7 @@ TOTALS: Final = """
                (SELECT min(due_at) FROM images
                  WHERE state = 'pending' AND published_at IS NOT NULL AND due_at <= now())
            ))::float8 AS oldest_due_seconds
-      FROM tallied"""
+      FROM tallied"""  # noqa: S608 - put together from constants
 
 FAILURES: Final = """
     SELECT t.error_code AS code, t.host, t.amount AS images, t.first_at, t.last_at,

@@ -37,12 +37,10 @@ CREATE TABLE ready_minutes (
     images  bigint NOT NULL
 );
 
--- One row. The tallies hold what `seen` shows; null asks for everything to be counted anew. Of the changes up
--- to `pruned` some are no longer in the log.
+-- One row. The tallies hold what `seen` shows; null asks for everything to be counted anew.
 CREATE TABLE tallied (
     only_one    boolean PRIMARY KEY DEFAULT true CHECK (only_one),
     seen        pg_snapshot,
-    pruned      xid8 NOT NULL DEFAULT pg_current_xact_id(),
     counted_at  timestamptz NOT NULL DEFAULT now()
 );
 INSERT INTO tallied DEFAULT VALUES;

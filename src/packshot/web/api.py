@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from packshot import __version__
-from packshot.web import events, health, images, products, submissions, users, webhooks
+from packshot.web import events, health, images, live, products, submissions, users, webhooks
 from packshot.web.backend import Backend
 from packshot.web.console.routes import ROUTERS as CONSOLE
 from packshot.web.guards import CrossSiteGuard, StrictHeaders
@@ -24,6 +24,7 @@ TAGS: Final = [
     {"name": "images", "description": "Single pictures: submit, look after, retry, and see them."},
     {"name": "webhooks", "description": "Who is told of what, signed and tried again for a day."},
     {"name": "users", "description": "Whom products belong to."},
+    {"name": "events", "description": "What changes, while it does."},
     {"name": "health", "description": "For whoever watches over this process."},
 ]
 ERRORS_BEGIN: Final = "4"  # the first digit of a status
@@ -58,7 +59,7 @@ def create_api(backend: Backend) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     api.state.backend = backend
-    for module in (submissions, products, images, webhooks, users, health):
+    for module in (submissions, products, images, webhooks, users, live, health):
         api.include_router(module.router, responses=ANY_REFUSALS)
     for router in CONSOLE:
         api.include_router(router)

@@ -9,6 +9,7 @@ from packshot.database import Connection, Database
 from packshot.first_answers import FirstAnswers
 from packshot.images import Images
 from packshot.metrics import Metrics
+from packshot.news import News
 from packshot.outbox import Outbox
 from packshot.overview import Overview
 from packshot.producer import Producer
@@ -31,6 +32,7 @@ class Backend:
     images: Images
     producer: Producer
     overview: Overview
+    news: News
     webhooks: Webhooks
     outbox: Outbox
     store: Store

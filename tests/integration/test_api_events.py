@@ -1,0 +1,125 @@
+"""GET /events: the stream as a browser reads it, and as nobody reads it."""
+
+import asyncio
+import json
+from asyncio import StreamReader
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import pytest
+from tests.callers import Caller, request, serving
+from tests.rows import a_product, eventually
+
+from packshot.app import App, open_api
+
+
+@pytest.fixture
+async def port(app: App) -> AsyncIterator[int]:
+    """A server that looks for news, as `packshot serve` does."""
+    async with serving(open_api(app)) as port:
+        looking = asyncio.create_task(app.news.run())
+        yield port
+        app.news.close()
+        looking.cancel()
+
+
+class Tab:
+    """A page that listens."""
+
+    def __init__(self, reader: StreamReader) -> None:
+        self._reader = reader
+        self.last_id = ""
+
+    async def hear(self) -> dict[str, Any]:
+        """Wait for the next event."""
+        while True:
+            line = (await self._reader.readline()).decode()
+            assert line, "the stream has ended"
+            if line.startswith("id: "):
+                self.last_id = line[4:].strip()
+            if line.startswith("data: "):
+                return dict(json.loads(line[6:]))
+
+    async def hear_kind(self, kind: str) -> dict[str, Any]:
+        """Wait for the next event of that kind."""
+        while (event := await self.hear())["kind"] != kind:
+            pass
+        return event
+
+
+@asynccontextmanager
+async def listening(port: int, since: str = "", *headers: str) -> AsyncIterator[Tab]:
+    async with Caller.calling(port) as caller:
+        await caller.say(request(f"GET /events{since}", *headers))
+        status, answered = await caller.hear_head()
+        assert (status, answered["content-type"]) == (200, "text/event-stream; charset=utf-8")
+        yield Tab(caller._reader)  # noqa: SLF001 - a stream has no end to read up to
+
+
+async def test_a_tab_hears_the_totals_and_then_what_changes(port: int, app: App) -> None:
+    async with listening(port) as tab:
+        assert (await tab.hear())["kind"] == "totals"
+        await app.products.add(a_product(1))
+
+        assert await tab.hear() == {"kind": "product", "product_id": 1, "state": "ready"}
+        assert (await tab.hear())["products"] == 1
+
+
+async def test_a_browser_that_comes_back_hears_what_it_missed(port: int, app: App) -> None:
+    async with listening(port) as tab:
+        await tab.hear()
+        position = tab.last_id
+    await app.products.add(a_product(1))
+
+    async with listening(port, "", f"Last-Event-ID: {position}") as tab:
+        assert await tab.hear() == {"kind": "product", "product_id": 1, "state": "ready"}
+
+
+async def test_a_page_listens_from_where_it_was_shown(port: int, app: App) -> None:
+    position = (await app.overview.totals()).position
+    await app.products.add(a_product(1))
+
+    async with listening(port, f"?since={position}") as tab:
+        assert (await tab.hear_kind("product"))["product_id"] == 1
+
+
+async def test_where_a_browser_was_counts_more_than_where_its_page_was_shown(port: int, app: App) -> None:
+    shown = (await app.overview.totals()).position
+    await app.products.add(a_product(1))
+    heard = (await app.overview.totals()).position
+    await app.products.add(a_product(1))
+
+    async with listening(port, f"?since={shown}", f"Last-Event-ID: {heard}") as tab:
+        assert (await tab.hear_kind("product"))["product_id"] == 2
+
+
+async def test_a_tab_that_is_closed_is_forgotten(port: int, app: App) -> None:
+    async with listening(port) as tab:
+        await tab.hear()
+
+    async def nobody_listens() -> bool:
+        return not app.news.listeners
+
+    await eventually(nobody_listens)
+
+
+async def test_a_stream_ends_when_the_server_stops(port: int, app: App) -> None:
+    async with listening(port) as tab:
+        await tab.hear()
+        app.news.close()
+
+        with suppress(AssertionError):
+            await tab.hear_kind("the end")
+
+
+@pytest.mark.parametrize("position", ["nonsense", "1-5:4:", "%00", "%F0%9F%92%A9"])
+async def test_a_position_that_makes_no_sense_is_told_to_look_again(port: int, position: str) -> None:
+    async with listening(port, f"?since={position}") as tab:
+        assert (await tab.hear())["kind"] == "many"
+
+
+async def test_an_endless_position_is_refused(port: int) -> None:
+    async with Caller.calling(port) as caller:
+        await caller.say(request(f"GET /events?since={'1' * 3000}"))
+        assert (await caller.hear_head())[0] == 422
