@@ -83,19 +83,19 @@ class Listener:
 
     def __init__(self) -> None:
         self._unheard: asyncio.Queue[Event | None] = asyncio.Queue()
-        self._has_ended = False
+        self.has_ended = False
 
     def tell(self, event: Event) -> None:
         """Add what there is to hear; who lets too much lie hears no more."""
         if self._unheard.qsize() >= MOST_UNHEARD:
             self.end()
-        elif not self._has_ended:
+        elif not self.has_ended:
             self._unheard.put_nowait(event)
 
     def end(self) -> None:
         """Add the end, once."""
-        if not self._has_ended:
-            self._has_ended = True
+        if not self.has_ended:
+            self.has_ended = True
             self._unheard.put_nowait(None)
 
     async def hear(self) -> Event | None:
