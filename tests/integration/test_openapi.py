@@ -53,6 +53,7 @@ async def test_every_route_is_documented(document: dict[str, Any]) -> None:
         "POST /webhooks/{webhook_id}/deliveries/{delivery_id}/replay",
         "POST /users",
         "GET /users/{user_id}",
+        "GET /events",
         "GET /healthz",
         "GET /readyz",
         "GET /metrics",

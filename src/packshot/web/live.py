@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from packshot.news import Event, Listener, News
 from packshot.web.backend import InBackend
+from packshot.web.problems import refusals
 
 router = APIRouter(tags=["events"])
 
@@ -70,7 +71,7 @@ def write(event: Event) -> str:
     return f"id: {event.position}\ndata: {data}\n\n"
 
 
-@router.get("/events", response_class=Response, responses=DESCRIBED)
+@router.get("/events", response_class=Response, responses={**DESCRIBED, **refusals(422)})
 async def events(
     backend: InBackend,
     since: Annotated[str, Query(max_length=LONGEST, description="`position` of what was read last.")] = "",
