@@ -82,7 +82,17 @@ LAYERS: Final = (
         "overview",
         "products",
     },  # rows and files that follow the images
-    {"consumer", "courier", "news", "pipeline", "producer", "reprocessing", "sweeper", "vitals"},  # the story
+    {
+        "consumer",
+        "courier",
+        "news",
+        "originals",
+        "pipeline",
+        "producer",
+        "reprocessing",
+        "sweeper",
+        "vitals",
+    },  # the story
     {"web"},  # the story told over HTTP
     {"app"},  # who puts it together
     {"daemon", "terminal"},  # who runs it, who shows it

@@ -32,6 +32,7 @@ from packshot.ledger import Ledger
 from packshot.lifecycle import RetryPolicy
 from packshot.metrics import Metrics
 from packshot.news import News
+from packshot.originals import Originals
 from packshot.outbox import Outbox
 from packshot.outdated import OutdatedImages
 from packshot.overview import Overview
@@ -266,6 +267,7 @@ def _backend(app: App) -> Backend:
         products=app.products,
         reader=ProductReader(app.products, app.store, app.cache),
         images=app.images,
+        originals=Originals(app.settings, app.desk, load_presets(app.settings.presets_file)),
         producer=app.producer,
         overview=app.overview,
         webhooks=app.webhooks,

@@ -14,11 +14,6 @@ FORM = {
 }
 
 
-async def test_a_browser_is_led_to_the_console_and_a_program_is_not(api: AsyncClient) -> None:
-    assert (await api.get("/", headers={"accept": "text/html,*/*"})).status_code == 303
-    assert (await api.get("/")).status_code == 404
-
-
 async def test_the_grid_shows_what_matches(api: AsyncClient) -> None:
     await create(api, product_name="Boot")
     await create(api, product_name="Lamp", product_price="5")

@@ -10,6 +10,7 @@ from packshot.first_answers import FirstAnswers
 from packshot.images import Images
 from packshot.metrics import Metrics
 from packshot.news import News
+from packshot.originals import Originals
 from packshot.outbox import Outbox
 from packshot.overview import Overview
 from packshot.producer import Producer
@@ -30,6 +31,7 @@ class Backend:
     products: Products
     reader: ProductReader
     images: Images
+    originals: Originals
     producer: Producer
     overview: Overview
     news: News

@@ -26,9 +26,8 @@ class Page(APIRoute):
         handle = super().get_route_handler()
 
         async def handle_page(request: Request) -> Response:
-            if _is_embedded(request):
-                return await sorry(request, 403, "Another site may link to the console, and no more.")
             try:
+                refuse_embedding(request)
                 return await handle(request)
             except RequestValidationError:
                 return await sorry(request, 404, NO_SUCH_PAGE)
@@ -49,12 +48,11 @@ async def sorry(request: Request, status: int, sentence: str) -> Response:
     return page
 
 
-def _is_embedded(request: Request) -> bool:
+def refuse_embedding(request: Request) -> None:
+    """Raise HTTPException if a page of another site uses ours as a part of it."""
     site, mode = request.headers.get("sec-fetch-site"), request.headers.get("sec-fetch-mode")
-    return site == "cross-site" and mode not in (
-        None,
-        "navigate",
-    )  # every browser that says the one says the other
+    if site == "cross-site" and mode not in (None, "navigate"):  # a browser that says the one says the other
+        raise HTTPException(403, "Another site may link to the console, and no more.")
 
 
 def _sentence(error: PackshotError) -> str:

@@ -2,8 +2,19 @@
 
 from typing import Final
 
-from packshot.web.console import files, nowhere, product, products, reference, start, theme
+from packshot.web.console import (
+    failures,
+    files,
+    nowhere,
+    overview,
+    product,
+    products,
+    reference,
+    source,
+    theme,
+)
 
 ROUTERS: Final = tuple(
-    module.router for module in (start, products, product, reference, theme, files, nowhere)
+    module.router
+    for module in (overview, products, product, source, failures, reference, theme, files, nowhere)
 )

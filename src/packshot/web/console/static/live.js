@@ -10,10 +10,7 @@ let written = pieces(document); // as the server wrote them, before we dressed t
 
 export function follow(dress) {
   const look = () => (document.hidden ? rest() : listen(dress));
-  document.addEventListener("visibilitychange", () => {
-    look();
-    if (!document.hidden) refresh(dress);
-  });
+  document.addEventListener("visibilitychange", look);
   addEventListener("pagehide", rest);
   addEventListener("pageshow", look);
   look();
@@ -22,6 +19,7 @@ export function follow(dress) {
 function listen(dress) {
   if (events || !document.querySelector("[data-live]")) return;
   events = new EventSource("/events");
+  events.onopen = () => refresh(dress); // now or again: what happened before was told to nobody
   events.onmessage = (message) => concerns(JSON.parse(message.data)) && refresh(dress);
 }
 
@@ -31,8 +29,9 @@ function rest() {
 }
 
 function concerns({ kind, product_id }) {
-  if (kind !== "product") return document.querySelector(`[data-live-on~="${kind}"]`) !== null;
-  return document.querySelector(`[data-product="${product_id}"], [data-live-on~="product"]`) !== null;
+  if (kind === "many") return true;
+  const place = kind === "product" ? `[data-product="${product_id}"]` : `[data-live-on~="${kind}"]`;
+  return document.querySelector(place) !== null;
 }
 
 function refresh(dress) {

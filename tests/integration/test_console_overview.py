@@ -1,0 +1,117 @@
+"""The console's overview and its failures: what is counted, grouped, retried and sent on."""
+
+import csv
+import io
+
+import pytest
+from httpx import AsyncClient
+from tests.rows import claimed
+from tests.shop import create, read
+from tests.visitor import BROWSER, fill_in, look
+
+from packshot.app import App
+from packshot.lifecycle import GiveUp
+
+FAILURES = "/console/failures"
+
+
+async def fail(app: App, *image_ids: int, code: str = "source_gone", message: str = "It says 404.") -> None:
+    for image_id in image_ids:
+        await app.images.give_up(await claimed(app.images, image_id), GiveUp(code, message))
+
+
+@pytest.fixture
+async def image_ids(api: AsyncClient, app: App) -> list[int]:
+    """Three images: two that are gone at one host, and one at another that is no image."""
+    hosts = ("a.example/1", "a.example/2", "b.example/3")
+    product = await create(api, product_images=[f"https://{host}.jpg" for host in hosts])
+    found = [image["id"] for image in product["images"]]
+    await fail(app, *found[:2])
+    await fail(app, found[2], code="not_an_image", message="=HYPERLINK(1) <b>")
+    await app.ledger.count_all()
+    return found
+
+
+async def states(api: AsyncClient) -> list[str]:
+    return [image["state"] for image in (await read(api, "/products/1"))["images"]]
+
+
+async def test_an_empty_house_is_shown_the_way_in(api: AsyncClient) -> None:
+    assert 'href="/console/products/new"' in await look(api, "/")
+
+
+async def test_a_program_at_the_root_is_told_where_the_api_is(api: AsyncClient) -> None:
+    answer = await api.get("/")
+
+    assert answer.status_code == 404
+    assert "/docs" in answer.json()["detail"]
+
+
+@pytest.mark.usefixtures("image_ids")
+async def test_the_overview_counts_and_groups(api: AsyncClient) -> None:
+    page = await look(api, "/")
+
+    assert '<b class="number">0</b> of 3 images of 1 product are ready.' in page
+    assert page.index("source_gone") < page.index("not_an_image")
+    assert len(page) < 100_000
+
+
+@pytest.mark.usefixtures("image_ids")
+async def test_failures_are_grouped_and_narrowed_down(api: AsyncClient) -> None:
+    groups = await look(api, FAILURES)
+    assert "b.example" in groups
+
+    of_one_host = await look(api, f"{FAILURES}?host=a.example")
+    assert "https://a.example/2.jpg" in of_one_host
+    assert "b.example" not in of_one_host
+    assert "Nothing of that kind failed." in await look(api, f"{FAILURES}?code=image_damaged")
+
+
+@pytest.mark.usefixtures("image_ids")
+async def test_a_group_is_retried_and_no_other(api: AsyncClient) -> None:
+    page = f"{FAILURES}?code=source_gone&host=a.example"
+
+    answer = await fill_in(api, page, f"{FAILURES}/retry", code="source_gone", host="a.example")
+
+    assert answer.headers["location"] == FAILURES
+    assert await states(api) == ["pending", "pending", "failed"]
+
+
+@pytest.mark.usefixtures("image_ids")
+async def test_everything_that_failed_is_retried_at_once(api: AsyncClient) -> None:
+    await fill_in(api, FAILURES, f"{FAILURES}/retry")
+
+    assert await states(api) == ["pending"] * 3
+
+
+@pytest.mark.usefixtures("image_ids")
+async def test_a_table_for_a_supplier_has_his_images_and_what_to_do(api: AsyncClient) -> None:
+    answer = await api.get(f"{FAILURES}.csv?host=a.example")
+
+    assert answer.headers["content-disposition"] == 'attachment; filename="failures-a-example.csv"'
+    rows = list(csv.DictReader(io.StringIO(answer.text.removeprefix("\ufeff"))))
+    assert [(row["image"], row["url"]) for row in rows] == [
+        ("2", "https://a.example/2.jpg"),
+        ("1", "https://a.example/1.jpg"),
+    ]
+    assert rows[0]["what to do"] == "Send a URL under which the picture is."
+
+
+@pytest.mark.usefixtures("image_ids")
+async def test_a_table_calculates_nothing(api: AsyncClient) -> None:
+    table = (await api.get(f"{FAILURES}.csv?code=not_an_image")).text
+
+    assert "'=HYPERLINK(1) <b>" in table
+    assert "<b>" not in (await api.get(FAILURES, headers=BROWSER)).text.partition("not_an_image")[2]
+
+
+async def test_many_failures_are_shown_in_pages(api: AsyncClient, app: App) -> None:
+    urls = [f"https://a.example/{number:03}.jpg" for number in range(51)]
+    product = await create(api, product_images=urls)
+    await fail(app, *(image["id"] for image in product["images"]))
+
+    first = await look(api, f"{FAILURES}?code=source_gone")
+    assert "050.jpg" in first
+    assert "000.jpg" not in first
+    older = first.partition('rel="next" href="')[2].partition('"')[0]
+    assert "000.jpg" in await look(api, FAILURES + older)
