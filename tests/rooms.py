@@ -9,6 +9,7 @@ from typing import Final
 
 # A unit imports from the layers above its own in this list, never from its own.
 LAYERS: Final = (
+    {"client"},  # for other programs: knows nobody, and is known to nobody
     {"errors", "models"},  # the nouns
     {
         "addresses",
@@ -111,6 +112,7 @@ OWNERS: Final = {
     "dotenv": {"settings"},
     "fastapi": {"web", "app", "daemon"},  # app and daemon hand the application on, and name its type
     "httptools": {"web"},
+    "httpx": {"client"},
     "jinja2": {"web"},  # the console's pages
     "markupsafe": {"web"},
     "numpy": {"codecs", "encode", "resize", "srgb", "ssimulacra2"},  # in the child process only
