@@ -29,6 +29,7 @@ from packshot.postgres import embedded_postgres
 from packshot.products import Products
 from packshot.pulse import Pulse
 from packshot.reprocessing import Reprocessing
+from packshot.settings import load_settings
 from packshot.stores import Store, open_store
 from packshot.users import Users
 from packshot.workers import Desk, Workers
@@ -168,7 +169,7 @@ def ledger(database: Database) -> Ledger:
 
 @pytest.fixture
 def overview(database: Database, ledger: Ledger) -> Overview:
-    return Overview(database, ledger)
+    return Overview(database, ledger, load_settings())
 
 
 @pytest.fixture

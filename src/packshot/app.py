@@ -129,7 +129,7 @@ def _build(
     )
     backlog = Backlog(database)
     ledger = Ledger(database)
-    overview = Overview(database, ledger)
+    overview = Overview(database, ledger, settings)
     workers = Workers(database)
     store = open_store(settings.store_dir_url, aws_environment())
     local = open_local(settings.workers)

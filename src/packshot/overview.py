@@ -5,6 +5,7 @@ The numbers come from the tallies (`ledger.py`), so they cost the same however m
 at most a second old while somebody looks. Nothing here changes an image.
 """
 
+import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,8 @@ from typing import Final
 from packshot.database import Database, Row
 from packshot.ledger import POSITION, Ledger
 from packshot.lifecycle import ImageState
+from packshot.redaction import MASK, Redaction
+from packshot.settings import PREFIX, Settings, secrets_in
 
 MINUTES: Final = 60  # the newest of them is not over yet
 MOST_GROUPS: Final = 200
@@ -64,6 +67,7 @@ SYSTEM: Final = """
                       FROM workers) AS w) AS workers"""
 
 LATEST: Final = 2**63 - 1
+SECRET: Final = re.compile(r".*(key|secret|password|token|headers|credential).*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,20 +118,25 @@ class FailedImage:
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """The database, and who works on it: rows of workers, with `age_seconds` and `silent_seconds`."""
+    """The database, who works on it (rows of workers, with `age_seconds` and `silent_seconds`), the settings.
+
+    The settings are those of this process, by the names they have in the environment, without secrets.
+    """
 
     server_version: str
     database_bytes: int
     migrations: list[str]
     workers: list[Row]
+    settings: dict[str, str]
 
 
 class Overview:
     """Answers what a person wants to know of everything together."""
 
-    def __init__(self, database: Database, ledger: Ledger) -> None:
+    def __init__(self, database: Database, ledger: Ledger, settings: Settings) -> None:
         self._database = database
         self._ledger = ledger
+        self._settings = settings
 
     async def totals(self) -> Totals:
         """Count products, images by state, bytes, and what became ready in each of the last minutes."""
@@ -171,10 +180,26 @@ class Overview:
             before = batch[-1].image_id
 
     async def system(self) -> System:
-        """Describe the database and the workers."""
-        return System(**await self._row(SYSTEM))
+        """Describe the database, the workers and the settings."""
+        return System(**await self._row(SYSTEM), settings=in_force(self._settings))
 
     async def _row(self, sql: str, *arguments: object) -> Row:
         row = await self._database.fetch_row(sql, *arguments)
         assert row is not None  # noqa: S101 - a row of aggregates
         return row
+
+
+def in_force(settings: Settings) -> dict[str, str]:
+    """Write the settings as they are read from the environment, without what must stay secret."""
+    redaction = Redaction(secrets_in(settings))
+    shown = settings.model_dump(mode="json")
+    return {PREFIX + name.upper(): _without_secrets(redaction, name, value) for name, value in shown.items()}
+
+
+def _without_secrets(redaction: Redaction, name: str, value: object) -> str:
+    if value in (None, "", []):
+        return ""
+    if SECRET.fullmatch(name):
+        return MASK
+    parts = value if isinstance(value, list) else [value]
+    return ",".join(redaction.text("=".join(map(str, p)) if isinstance(p, list) else str(p)) for p in parts)

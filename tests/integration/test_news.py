@@ -25,6 +25,7 @@ from packshot.news import (
 )
 from packshot.overview import Overview
 from packshot.products import Products
+from packshot.settings import load_settings
 
 NOTHING: Mapping[str, Any] = {}
 
@@ -32,7 +33,7 @@ NOTHING: Mapping[str, Any] = {}
 @pytest.fixture
 def make_news(database: Database) -> Callable[[], News]:
     """Another process, with news of its own."""
-    return lambda: News(database, Overview(database, Ledger(database)))
+    return lambda: News(database, Overview(database, Ledger(database), load_settings()))
 
 
 @pytest.fixture
