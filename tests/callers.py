@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from packshot.daemon import ApiServer, listen
 from packshot.settings import load_settings
 
-GOOD = b"GET /healthz HTTP/1.1\r\nHost: packshot\r\n\r\n"
+GOOD = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 ANSWER_SECONDS = 10  # for a test that would wait for ever
 PROMPT_SECONDS = 1
 
@@ -96,7 +96,7 @@ async def served_promptly(port: int) -> bool:
 def request(line: str, *headers: str, body: bytes = b"") -> bytes:
     """A request with a Host, and with a Content-Length if it has a body."""
     length = [f"Content-Length: {len(body)}"] if body else []
-    return "\r\n".join([f"{line} HTTP/1.1", "Host: packshot", *headers, *length, "", ""]).encode() + body
+    return "\r\n".join([f"{line} HTTP/1.1", "Host: localhost", *headers, *length, "", ""]).encode() + body
 
 
 @asynccontextmanager

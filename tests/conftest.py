@@ -16,6 +16,7 @@ from packshot.backlog import Backlog
 from packshot.collector import Collector
 from packshot.database import Database
 from packshot.images import Images
+from packshot.keys import Keys
 from packshot.ledger import Ledger
 from packshot.lifecycle import RetryPolicy
 from packshot.making import Compress
@@ -39,6 +40,13 @@ pytest_plugins = ["tests.real_servers"]
 END_OTHER_SESSIONS = """
     SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
      WHERE datname = current_database() AND pid <> pg_backend_pid()"""
+
+TABLES = """
+    users, products, images, renditions, workers,
+    access_keys,
+    idempotent_answers,
+    changes, tallies, ready_minutes,
+    webhooks, webhook_deliveries"""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -97,10 +105,7 @@ async def database_url(server: str) -> str:
     """The test run's database, emptied: a new one for each test would take ten times as long."""
     connection = await asyncpg.connect(server)
     await connection.execute(END_OTHER_SESSIONS)
-    await connection.execute(
-        "TRUNCATE users, products, images, renditions, workers, idempotent_answers, changes, tallies,"
-        " ready_minutes, webhooks, webhook_deliveries RESTART IDENTITY"
-    )
+    await connection.execute(f"TRUNCATE {TABLES} RESTART IDENTITY")
     await connection.execute(
         "UPDATE tallied SET seen = pg_current_snapshot(), counted_at = now() - interval '1 minute'"
     )
@@ -135,6 +140,11 @@ async def doomed(empty_url: str) -> AsyncIterator[Database]:
 async def database(database_url: str) -> AsyncIterator[Database]:
     async with Database.open(database_url) as database:
         yield database
+
+
+@pytest.fixture
+def keys(database: Database) -> Keys:
+    return Keys(database)
 
 
 @pytest.fixture

@@ -64,6 +64,7 @@ LAYERS: Final = (
     {
         "backlog",
         "images",
+        "keys",
         "ledger",
         "outbox",
         "politeness",
@@ -77,6 +78,7 @@ LAYERS: Final = (
         "comparison",
         "first_answers",
         "garbage",
+        "keyring",
         "making",
         "moving",
         "outdated",
@@ -98,8 +100,8 @@ LAYERS: Final = (
     {"app"},  # who puts it together
     {"daemon", "terminal"},  # who runs it, who shows it
     {"commands", "correspondence", "upkeep"},
-    {"demo", "running"},
-    {"cli_webhooks"},
+    {"demo", "issuing", "running"},
+    {"cli_keys", "cli_webhooks"},
     {"cli"},
     {"__main__"},
 )
@@ -137,7 +139,7 @@ OWNERS: Final = {
     "rich": {"terminal"},
     "starlette": {"web"},
     "structlog": {"telemetry"},
-    "typer": {"cli", "cli_webhooks", "running"},
+    "typer": {"cli", "cli_keys", "cli_webhooks", "running"},
     "uvicorn": {"daemon", "web"},  # web's connections are uvicorn's, with limits
     "uvloop": {"running"},
     "yarl": {"connections", "download", "posting"},  # aiohttp's own URLs
@@ -188,17 +190,19 @@ CHILD: Final = {
 }
 
 # `packshot --help` must come at once: all else is imported inside the commands.
-THIN: Final = {"cli_webhooks", "errors", "redaction", "running", "settings", "telemetry"}
+THIN: Final = {"cli_keys", "cli_webhooks", "errors", "redaction", "running", "settings", "telemetry"}
 
 # Run as a user runs them, by tests that start `python -m packshot`.
 RUN_AS_A_PROCESS: Final = {
     "__main__",
     "cli",
+    "cli_keys",
     "cli_webhooks",
     "commands",
     "correspondence",
     "daemon",
     "demo",
+    "issuing",
     "running",
     "upkeep",
 }

@@ -139,6 +139,14 @@ def is_public(ip: IPv4Address | IPv6Address) -> bool:
     return ip in _PUBLIC_V6 and not (_is_isatap(ip) or any(ip in network for network in _REFUSED_V6))
 
 
+def is_loopback(host: str) -> bool:
+    """Say whether `host` is a name or an address of this machine that no other one can reach."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def _is_isatap(ip: IPv6Address) -> bool:
     return int(ip) >> 32 & _ISATAP_MASK == _ISATAP
 

@@ -14,6 +14,7 @@ from typing import Final
 
 from fastapi import FastAPI
 
+from packshot.addresses import is_loopback
 from packshot.backlog import Backlog
 from packshot.batches import Batches
 from packshot.brokers import Broker, open_broker, open_local
@@ -28,6 +29,8 @@ from packshot.download import Downloader
 from packshot.errors import ConfigError
 from packshot.first_answers import FirstAnswers
 from packshot.images import Images
+from packshot.keyring import Keyring
+from packshot.keys import Keys
 from packshot.ledger import Ledger
 from packshot.lifecycle import RetryPolicy
 from packshot.metrics import Metrics
@@ -68,6 +71,8 @@ class App:
     settings: Settings
     database_folder: Path | None
     database: Database
+    keys: Keys
+    keyring: Keyring
     users: Users
     products: Products
     images: Images
@@ -103,7 +108,8 @@ async def open_app(settings: Settings, slots: int = 0) -> AsyncIterator[App]:
         database = await stack.enter_async_context(Database.open(url))
         desk = stack.enter_context(Desk.open(settings.data_dir, slots))
         redis = await stack.enter_async_context(open_redis(settings, ANSWER_SECONDS))
-        yield _build(settings, folder, database, desk, Cache(redis) if redis else None)
+        keyring = await stack.enter_async_context(Keyring.open(Keys(database)))
+        yield _build(settings, folder, database, desk, Cache(redis) if redis else None, keyring)
 
 
 @asynccontextmanager
@@ -117,7 +123,12 @@ async def open_redis(settings: Settings, seconds: float) -> AsyncIterator[Redis 
 
 
 def _build(
-    settings: Settings, folder: Path | None, database: Database, desk: Desk, cache: Cache | None
+    settings: Settings,
+    folder: Path | None,
+    database: Database,
+    desk: Desk,
+    cache: Cache | None,
+    keyring: Keyring,
 ) -> App:
     users = Users(database)
     products = Products(database, max_attempts=settings.max_attempts)
@@ -146,6 +157,8 @@ def _build(
         settings=settings,
         database_folder=folder,
         database=database,
+        keys=keyring.keys,
+        keyring=keyring,
         users=users,
         products=products,
         images=images,
@@ -263,6 +276,9 @@ def open_health_api(app: App) -> FastAPI:
 def _backend(app: App) -> Backend:
     return Backend(
         database=app.database,
+        keys=app.keys,
+        keyring=app.keyring,
+        listens_elsewhere=not is_loopback(app.settings.host),
         users=app.users,
         products=app.products,
         reader=ProductReader(app.products, app.store, app.cache),

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from packshot.cli_keys import keys
 from packshot.cli_webhooks import webhooks
 from packshot.errors import ConfigError, PackshotError
 from packshot.redaction import Redaction
@@ -26,6 +27,7 @@ cli = typer.Typer(
 )
 users = typer.Typer(help="Whom products belong to.", no_args_is_help=True)
 cli.add_typer(users, name="users")
+cli.add_typer(keys, name="keys")
 store = typer.Typer(help="Where the pictures are.", no_args_is_help=True)
 cli.add_typer(store, name="store")
 cli.add_typer(webhooks, name="webhooks")

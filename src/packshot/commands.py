@@ -39,7 +39,7 @@ async def migrate(settings: Settings) -> None:
 
 async def add_user(settings: Settings, details: Mapping[str, Any], *, as_json: bool) -> None:
     """Create a user; raise ConfigError that names what is wrong with the details."""
-    new = _checked(NewUser, details, "The user")
+    new = checked(NewUser, details, "The user")
     async with open_app(settings) as app:
         user = UserView(**await app.users.add(**new.model_dump()))
     if as_json:
@@ -151,10 +151,11 @@ def _read_json(file: str) -> Any:  # noqa: ANN401 - JSON is anything
 
 
 def _product(said: object, what: str) -> Product:
-    return _checked(NewProduct, said, what).product()
+    return checked(NewProduct, said, what).product()
 
 
-def _checked(body: type[Body], said: object, what: str) -> Body:
+def checked(body: type[Body], said: object, what: str) -> Body:
+    """Return what is said in its shape; raise ConfigError that names every field that is not right."""
     try:
         return body.model_validate(said)
     except ValidationError as error:

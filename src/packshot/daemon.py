@@ -20,6 +20,7 @@ from typing import Any, Final, cast
 import uvicorn
 from fastapi import FastAPI
 
+from packshot.addresses import is_loopback
 from packshot.app import App, open_api, open_app, open_consumer, open_courier, open_health_api
 from packshot.consumer import Consumer
 from packshot.courier import Courier
@@ -86,7 +87,7 @@ async def run(settings: Settings, announce: Announce, *, api: bool, worker: bool
             port = settings.port if api else settings.metrics_port
             listener = stack.enter_context(listen(settings.host, port)) if api or port else None
             app = await stack.enter_async_context(open_app(settings, settings.workers if worker else 0))
-            await _prepare(app)
+            await _prepare(app, listener)
             consumer = await stack.enter_async_context(open_consumer(app)) if worker else None
             courier = await stack.enter_async_context(open_courier(app))
             server = ApiServer(open_api(app) if api else open_health_api(app), settings)
@@ -96,9 +97,22 @@ async def run(settings: Settings, announce: Announce, *, api: bool, worker: bool
                 await _leave(app)
 
 
-async def _prepare(app: App) -> None:
+async def _prepare(app: App, listener: socket.socket | None) -> None:
+    if listener:
+        await require_protection(app)
     await app.users.add_first()
     await app.sweeper.rescue()
+
+
+async def require_protection(app: App) -> None:
+    """Raise ConfigError if others than this machine could reach an API that asks for no key."""
+    host = app.settings.host
+    if not is_loopback(host) and not await app.keys.usable():
+        raise ConfigError(
+            f"Nothing was started: there is no access key yet, and whoever reaches {host} could do all.\n"
+            "  Make a key:               packshot keys create NAME --scope admin\n"
+            "  or serve this machine:    PACKSHOT_HOST=127.0.0.1"
+        )
 
 
 async def _run_parts(

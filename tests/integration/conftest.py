@@ -4,6 +4,7 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import httpx
@@ -17,6 +18,16 @@ from packshot.web.api import create_api
 from packshot.web.backend import Backend
 
 
+class NoKeys:
+    """A keyring without keys, and without a database to read them from."""
+
+    async def is_empty(self) -> bool:
+        return True
+
+
+NOTHING = cast("Backend", SimpleNamespace(keyring=NoKeys(), listens_elsewhere=False))
+
+
 @pytest.fixture
 async def app(database_url: str, tmp_path: Path) -> AsyncIterator[App]:
     """All rooms, on an empty database in which there is user 1."""
@@ -28,7 +39,7 @@ async def app(database_url: str, tmp_path: Path) -> AsyncIterator[App]:
 @pytest.fixture(scope="session")
 def routes() -> FastAPI:
     """The API with nothing behind it yet: the framework takes longer over the routes than a test does."""
-    return create_api(cast("Backend", None))
+    return create_api(NOTHING)
 
 
 @pytest.fixture
@@ -36,8 +47,9 @@ async def api(app: App, routes: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the API; a bug in it is raised here."""
     routes.state.backend = open_api(app).state.backend
     transport = httpx.ASGITransport(routes)
-    async with httpx.AsyncClient(transport=transport, base_url="http://packshot.example") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield client
+    routes.state.backend = NOTHING
 
 
 @pytest.fixture

@@ -133,18 +133,18 @@ async def test_our_own_pages_and_typed_addresses_may_write(api: AsyncClient, sit
     ("origin", "status"),
     [
         ("http://evil.example", 403),
-        ("http://packshot.evil.example", 403),
-        ("http://packshot:8080", 403),
+        ("http://localhost.evil.example", 403),
+        ("http://localhost:8080", 403),
         ("null", 403),
         ("http://[", 403),
         ("", 403),
-        ("http://packshot", 201),
+        ("http://localhost", 201),
     ],
 )
 async def test_where_browsers_do_not_say_cross_site_the_origin_must_be_ours(
     api: AsyncClient, origin: str, status: int
 ) -> None:
-    headers = {"origin": origin, "host": "packshot"}
+    headers = {"origin": origin, "host": "localhost"}
 
     assert (await api.post("/products", json=a_product(), headers=headers)).status_code == status
 
@@ -158,7 +158,6 @@ async def test_every_answer_is_what_it_says_it_is_and_runs_nothing(api: AsyncCli
 
 
 async def test_the_answer_to_a_bug_is_no_less_strict(routes: FastAPI) -> None:
-    routes.state.backend = None
     transport = ASGITransport(routes, raise_app_exceptions=False)
     async with AsyncClient(transport=transport, base_url="http://packshot") as client:
         answer = await client.get("/readyz")

@@ -77,7 +77,7 @@ async def test_the_image_says_its_size_and_colour_before_it_is_there(
 ) -> None:
     image = (await pasted(api, await show(app, image_id, *PHOTO))).image()
 
-    assert image["src"] == f"http://packshot.example/images/{image_id}/large.jpg?v={PHOTO[1].recipe[:8]}"
+    assert image["src"] == f"http://localhost/images/{image_id}/large.jpg?v={PHOTO[1].recipe[:8]}"
     assert (image["width"], image["height"]) == ("1600", "1200")
     assert image["style"] == "background-color:#c82828"
     assert (image["loading"], image["decoding"], image["alt"]) == ("lazy", "async", "")

@@ -109,7 +109,7 @@ async def bug(app: App) -> AsyncIterator[None]:
 @pytest.mark.usefixtures("bug")
 async def test_a_bug_is_a_plain_answer_without_details(app: App) -> None:
     transport = httpx.ASGITransport(open_api(app), raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://packshot.example") as api:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as api:
         answer = await api.get("/users/1")
 
     assert problem_in(answer, 500)["detail"] == "This is a bug in Packshot; its log has the details."

@@ -35,10 +35,11 @@ async def app(
 
 @pytest.fixture
 async def api(app: App, routes: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    routes.state.backend = open_api(app).state.backend
+    nothing, routes.state.backend = routes.state.backend, open_api(app).state.backend
     transport = httpx.ASGITransport(routes)
-    async with httpx.AsyncClient(transport=transport, base_url="http://packshot.example") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield client
+    routes.state.backend = nothing
 
 
 @pytest.fixture
@@ -105,5 +106,5 @@ async def test_with_a_public_address_a_page_names_it_without_a_detour(
 async def test_without_one_a_page_names_us_as_signed_addresses_end(api: httpx.AsyncClient, url: str) -> None:
     html = (await api.get(f"{url.removesuffix('large')}markup")).text
 
-    assert f'src="http://packshot.example{url}.jpg?v=01234567"' in html
+    assert f'src="http://localhost{url}.jpg?v=01234567"' in html
     assert "X-Amz" not in html

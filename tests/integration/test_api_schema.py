@@ -30,6 +30,9 @@ OPERATIONS: Final = (
     "GET /images/{image_id}/{preset}",
     "POST /users",
     "GET /users/{user_id}",
+    "GET /keys",
+    "POST /keys",
+    "DELETE /keys/{key_id}",
 )
 TAKES_WRONG_ITEMS: Final = {"POST /products/batch"}  # and says for each what is wrong with it
 WITHOUT_INPUT: Final = ("GET /healthz", "GET /readyz")

@@ -157,7 +157,7 @@ async def test_when_there_are_too_many_who_waited_longest_goes_first(turn: Turn,
 
         assert await served_promptly(port)
         assert (await crowd[0].hear()).status == 503
-        await crowd[-1].say(b"Host: x\r\n\r\n")
+        await crowd[-1].say(b"Host: localhost\r\n\r\n")
         assert (await crowd[-1].hear()).status == 404
 
 

@@ -149,3 +149,24 @@ def test_a_reader_that_has_enough_is_not_worth_a_word(tmp_path: Path, database_u
 
     os.close(writing)
     assert ended.err == ""
+
+
+@pytest.mark.usefixtures("logging_as_before")
+@pytest.mark.parametrize("command", ["serve", "api"])
+def test_without_any_key_no_other_machine_is_served(
+    tmp_path: Path,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+) -> None:
+    monkeypatch.setenv("PACKSHOT_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("PACKSHOT_DATABASE_URL", database_url)
+    monkeypatch.setenv("PACKSHOT_HOST", "0.0.0.0")  # noqa: S104 - it is refused
+    monkeypatch.setenv("PACKSHOT_PORT", "0")
+
+    assert exit_code_of(command, monkeypatch) == 2
+
+    message = capsys.readouterr().err
+    assert "whoever reaches 0.0.0.0 could do all" in message
+    assert "packshot keys create NAME --scope admin" in message

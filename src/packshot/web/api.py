@@ -6,12 +6,13 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from packshot import __version__
-from packshot.web import events, health, images, live, products, submissions, users, webhooks
+from packshot.web import events, health, images, keys, live, products, submissions, users, webhooks
+from packshot.web.access import SECURITY, Door, lock
 from packshot.web.backend import Backend
 from packshot.web.console.routes import ROUTERS as CONSOLE
 from packshot.web.guards import CrossSiteGuard, StrictHeaders
 from packshot.web.journal import Journal
-from packshot.web.problems import ANY_REFUSALS, HANDLERS, MEDIA_TYPE
+from packshot.web.problems import ANY_REFUSALS, HANDLERS, LOCKED_REFUSALS, MEDIA_TYPE
 
 DESCRIPTION: Final = """
 Give Packshot a product with the URLs of its pictures, and it answers at once. In the background every
@@ -25,6 +26,7 @@ TAGS: Final = [
     {"name": "webhooks", "description": "Who is told of what, signed and tried again for a day."},
     {"name": "users", "description": "Whom products belong to."},
     {"name": "events", "description": "What changes, while it does."},
+    {"name": "keys", "description": "Access keys; for admins."},
     {"name": "health", "description": "For whoever watches over this process."},
 ]
 ERRORS_BEGIN: Final = "4"  # the first digit of a status
@@ -40,9 +42,12 @@ class Api(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """Return the document, built once."""
         if self.openapi_schema is None:
-            for path in super().openapi()["paths"].values():
-                for operation in path.values():
+            document = super().openapi()
+            document["components"]["securitySchemes"] = SECURITY
+            for path, operations in document["paths"].items():
+                for method, operation in operations.items():
                     _call_problems_by_name(operation["responses"])
+                    operation.update(lock(method.upper(), path))
         return super().openapi()
 
 
@@ -59,11 +64,13 @@ def create_api(backend: Backend) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     api.state.backend = backend
-    for module in (submissions, products, images, webhooks, users, live, health):
-        api.include_router(module.router, responses=ANY_REFUSALS)
+    for module in (submissions, products, images, webhooks, users, live, keys):
+        api.include_router(module.router, responses=ANY_REFUSALS | LOCKED_REFUSALS)
+    api.include_router(health.router, responses=ANY_REFUSALS)
     for router in CONSOLE:
         api.include_router(router)
     api.webhooks.include_router(events.described)
+    api.add_middleware(Door)
     api.add_middleware(CrossSiteGuard)
     return api
 
@@ -73,6 +80,7 @@ def create_health_api(backend: Backend) -> FastAPI:
     api = Api(openapi_url=None, exception_handlers=HANDLERS)
     api.state.backend = backend
     api.include_router(health.router)
+    api.add_middleware(Door)
     return api
 
 

@@ -8,6 +8,8 @@ from fastapi import Depends, Request
 from packshot.database import Connection, Database
 from packshot.first_answers import FirstAnswers
 from packshot.images import Images
+from packshot.keyring import Keyring
+from packshot.keys import Caller, Keys
 from packshot.metrics import Metrics
 from packshot.news import News
 from packshot.originals import Originals
@@ -27,6 +29,9 @@ class Backend:
     """The rooms behind the API."""
 
     database: Database
+    keys: Keys
+    keyring: Keyring
+    listens_elsewhere: bool  # not only on this machine
     users: Users
     products: Products
     reader: ProductReader
@@ -53,4 +58,10 @@ async def _backend_of(request: Request) -> Backend:
     return backend
 
 
+async def _caller_of(request: Request) -> Caller | None:
+    caller: Caller | None = request.state.caller
+    return caller
+
+
+InCaller = Annotated[Caller | None, Depends(_caller_of)]
 InBackend = Annotated[Backend, Depends(_backend_of)]

@@ -30,7 +30,8 @@ STRICT: Final = (  # first the header for all, then the one for what is not a pa
 )
 MEANINGS: Final = {
     400: "This is not HTTP, or the body is not JSON.",
-    403: "Another site may not write here.",
+    401: "There is no access key, or not one that works.",
+    403: "The access key has another scope, or another site would write.",
     404: "There is no such thing.",
     408: "The request did not arrive in time.",
     409: "The thing is not in the state that this needs.",
@@ -74,7 +75,9 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": Problem, "description": MEANINGS[status]} for status in statuses}
 
 
-ANY_REFUSALS: Final = refusals(400, 408, 413, 414, 431, 503)  # see `clients`, which reads every request first
+# see `clients`, which reads every request first, and `access`, which may not let it in
+ANY_REFUSALS: Final = refusals(400, 408, 413, 414, 431, 503)
+LOCKED_REFUSALS: Final = refusals(401, 403)
 BODY_REFUSALS: Final = refusals(403, 422)
 
 
@@ -125,6 +128,11 @@ async def _malformed(_: Request, error: RequestValidationError) -> JSONResponse:
 
 
 async def _unavailable(_: Request, error: ServiceUnavailable) -> JSONResponse:
+    return unavailable(error)
+
+
+def unavailable(error: ServiceUnavailable) -> JSONResponse:
+    """Say that it is our own trouble; what it is, is for the log."""
     log.warning("request refused", extra={"reason": str(error)})
     return problem(503, "The database or the store does not answer. Nothing is lost; try again.", LATER)
 
