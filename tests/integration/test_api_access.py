@@ -9,6 +9,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from httpx import AsyncClient
+from tests.bearers import bearer
 from tests.shop import problem_in
 
 from packshot.app import App
@@ -59,10 +60,6 @@ async def a_key(app: App, kind: str) -> str:
         sql = "UPDATE access_keys SET expires_at = created_at WHERE key_id = $1"
         await app.database.execute(sql, row["key_id"])
     return secret
-
-
-def bearer(secret: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {secret}"}
 
 
 def expected(kind: str, need: str | None) -> Sequence[int]:

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis import Case, GenerationMode
 from schemathesis.checks import positive_data_acceptance
 from schemathesis.core.failures import FailureGroup
+from tests.bearers import admin_beyond_reach
 from tests.callers import serving
 from tests.shop import create, read
 
@@ -42,7 +43,7 @@ TRIALS: Final = [
 ]
 
 
-def explore(document: dict[str, Any], operation: str, mode: GenerationMode, base_url: str) -> None:
+def explore(document: dict[str, Any], operation: str, mode: GenerationMode, **call: Any) -> None:  # noqa: ANN401 - schemathesis' own
     """Send what hypothesis makes of an operation, the same in every run."""
     method, path = operation.split()
     strategy = schemathesis.openapi.from_dict(document)[path][method].as_strategy(generation_mode=mode)
@@ -57,7 +58,7 @@ def explore(document: dict[str, Any], operation: str, mode: GenerationMode, base
     @given(strategy)
     def send(case: Case[Any]) -> None:
         # the document cannot say what makes a URL fetchable, nor that 802.0 is no id
-        case.call_and_validate(base_url=base_url, excluded_checks=[positive_data_acceptance])
+        case.call_and_validate(**call, excluded_checks=[positive_data_acceptance])
 
     try:
         send()
@@ -80,5 +81,7 @@ async def test_an_operation_answers_as_the_document_says(
 ) -> None:
     await create(api)
     document = await read(api, "/openapi.json")
+    key = await admin_beyond_reach(app.database)
     async with serving(open_api(app)) as port:
-        await asyncio.to_thread(explore, document, operation, mode, f"http://127.0.0.1:{port}")
+        url = f"http://127.0.0.1:{port}"
+        await asyncio.to_thread(explore, document, operation, mode, base_url=url, headers=key)

@@ -4,6 +4,7 @@ from fastapi import APIRouter, Response
 
 from packshot.metrics import CONTENT_TYPE
 from packshot.web.backend import InBackend
+from packshot.web.problems import LOCKED_REFUSALS
 
 router = APIRouter(tags=["health"])
 
@@ -24,7 +25,10 @@ async def readyz(backend: InBackend) -> dict[str, str]:
 @router.get(
     "/metrics",
     response_class=Response,
-    responses={200: {"description": "Figures for Prometheus.", "content": {"text/plain": {}}}},
+    responses={
+        200: {"description": "Figures for Prometheus.", "content": {"text/plain": {}}},
+        **LOCKED_REFUSALS,
+    },
 )
 async def metrics(backend: InBackend) -> Response:
     """Show what this process has counted, and how the system is; never fails because a part is down."""
