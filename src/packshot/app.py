@@ -71,7 +71,6 @@ class App:
     settings: Settings
     database_folder: Path | None
     database: Database
-    keys: Keys
     keyring: Keyring
     users: Users
     products: Products
@@ -157,7 +156,6 @@ def _build(
         settings=settings,
         database_folder=folder,
         database=database,
-        keys=keyring.keys,
         keyring=keyring,
         users=users,
         products=products,
@@ -276,7 +274,6 @@ def open_health_api(app: App) -> FastAPI:
 def _backend(app: App) -> Backend:
     return Backend(
         database=app.database,
-        keys=app.keys,
         keyring=app.keyring,
         listens_elsewhere=not is_loopback(app.settings.host),
         users=app.users,

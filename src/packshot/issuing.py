@@ -33,7 +33,7 @@ async def create_key(
         if output and await holds_such_key(app, output, new):
             _say(f"{output} holds a key with the scope {new.scope} that works; it stays.")
             return
-        secret, row = await app.keys.create(**new.model_dump())
+        secret, row = await app.keyring.keys.create(**new.model_dump())
         if output:
             await _keep(app, output, secret)
     key = FreshKey(**row, key=secret) if output is None else KeyView(**row)
@@ -46,7 +46,7 @@ async def create_key(
 async def list_keys(settings: Settings, *, as_json: bool) -> None:
     """Print all keys."""
     async with open_app(settings) as app:
-        keys = [KeyView(**row).model_dump() for row in await app.keys.all()]
+        keys = [KeyView(**row).model_dump() for row in await app.keyring.keys.all()]
     if as_json:
         print_json(keys)
     else:
@@ -56,7 +56,7 @@ async def list_keys(settings: Settings, *, as_json: bool) -> None:
 async def revoke_key(settings: Settings, which: str, *, as_json: bool) -> None:
     """End a key for good."""
     async with open_app(settings) as app:
-        key = KeyView(**await app.keys.revoke(which))
+        key = KeyView(**await app.keyring.keys.revoke(which))
     if as_json:
         print_json(key.model_dump())
     else:
@@ -76,7 +76,9 @@ def seconds_in(time: str) -> int | None:
 async def holds_such_key(app: App, file: Path, wanted: NewKey) -> bool:
     """Tell whether the file holds a key that works and has the scope that is wanted."""
     held = hash_of(_read(file))
-    return any(row["sha256"] == held and row["scope"] == wanted.scope for row in await app.keys.usable())
+    return any(
+        row["sha256"] == held and row["scope"] == wanted.scope for row in await app.keyring.keys.usable()
+    )
 
 
 def _read(file: Path) -> str:
@@ -100,7 +102,7 @@ async def _keep(app: App, file: Path, secret: str) -> None:
     try:
         _write(file, secret)
     except OSError as error:
-        await app.keys.revoke(secret)
+        await app.keyring.keys.revoke(secret)
         raise ConfigError(f"The key cannot be written to {file}: {error.strerror}.") from error
 
 

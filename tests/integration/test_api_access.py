@@ -53,9 +53,9 @@ async def a_key(app: App, kind: str) -> str:
     """A key of this kind, or what is sent in place of one."""
     if kind == "wrong":
         return make_secret()
-    secret, row = await app.keys.create(kind, Scope(kind) if kind in [*Scope] else Scope.ADMIN)
+    secret, row = await app.keyring.keys.create(kind, Scope(kind) if kind in [*Scope] else Scope.ADMIN)
     if kind == "revoked":
-        await app.keys.revoke(secret)
+        await app.keyring.keys.revoke(secret)
     if kind == "expired":
         sql = "UPDATE access_keys SET expires_at = created_at WHERE key_id = $1"
         await app.database.execute(sql, row["key_id"])
@@ -94,7 +94,7 @@ def test_the_console_is_for_admins_but_for_its_files_and_the_way_in(routes: Fast
 
 @pytest.mark.parametrize("kind", KEYS)
 async def test_every_route_lets_in_whom_it_should(app: App, api: AsyncClient, kind: str) -> None:
-    await app.keys.create("so that keys are needed", Scope.ADMIN)
+    await app.keyring.keys.create("so that keys are needed", Scope.ADMIN)
     headers = {} if kind == "none" else bearer(await a_key(app, kind))
 
     for operation, need in NEEDS.items():
@@ -107,7 +107,7 @@ async def test_every_route_lets_in_whom_it_should(app: App, api: AsyncClient, ki
 
 
 async def test_head_needs_what_get_needs(app: App, api: AsyncClient) -> None:
-    await app.keys.create("Shop", Scope.READ)
+    await app.keyring.keys.create("Shop", Scope.READ)
 
     assert (await api.head("/images/999/markup")).status_code == 401
 

@@ -9,7 +9,7 @@ from packshot.database import Connection, Database
 from packshot.first_answers import FirstAnswers
 from packshot.images import Images
 from packshot.keyring import Keyring
-from packshot.keys import Caller, Keys
+from packshot.keys import Caller
 from packshot.metrics import Metrics
 from packshot.news import News
 from packshot.originals import Originals
@@ -29,7 +29,6 @@ class Backend:
     """The rooms behind the API."""
 
     database: Database
-    keys: Keys
     keyring: Keyring
     listens_elsewhere: bool  # not only on this machine
     users: Users

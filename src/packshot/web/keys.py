@@ -61,13 +61,13 @@ class KeyList(BaseModel):
 @router.get("")
 async def list_keys(backend: InBackend) -> KeyList:
     """List all access keys, also those that do not work any more."""
-    return KeyList(keys=[KeyView(**row) for row in await backend.keys.all()])
+    return KeyList(keys=[KeyView(**row) for row in await backend.keyring.keys.all()])
 
 
 @router.post("", status_code=201, responses=BODY_REFUSALS)
 async def create_key(body: NewKey, backend: InBackend, response: Response) -> FreshKey:
     """Make an access key. The answer is the only place where it can be read."""
-    secret, row = await backend.keys.create(**body.model_dump())
+    secret, row = await backend.keyring.keys.create(**body.model_dump())
     response.headers["Cache-Control"] = "no-store"
     return FreshKey(**row, key=secret)
 
@@ -75,4 +75,4 @@ async def create_key(body: NewKey, backend: InBackend, response: Response) -> Fr
 @router.delete("/{key_id}", status_code=204, responses=refusals(403, 404, 422))
 async def revoke_key(key_id: KeyId, backend: InBackend) -> None:
     """End an access key. It stops working within a second, and stays in the list."""
-    await backend.keys.revoke(str(key_id))
+    await backend.keyring.keys.revoke(str(key_id))
