@@ -29,6 +29,12 @@ OPERATIONS: Final = (
     "POST /images/{image_id}/retry",
     "GET /images/{image_id}/markup",
     "GET /images/{image_id}/{preset}",
+    "POST /webhooks",
+    "GET /webhooks/{webhook_id}",
+    "PATCH /webhooks/{webhook_id}",
+    "DELETE /webhooks/{webhook_id}",
+    "GET /webhooks/{webhook_id}/deliveries",
+    "POST /webhooks/{webhook_id}/deliveries/{delivery_id}/replay",
     "POST /users",
     "GET /users/{user_id}",
     "GET /keys",
@@ -36,7 +42,7 @@ OPERATIONS: Final = (
     "DELETE /keys/{key_id}",
 )
 TAKES_WRONG_ITEMS: Final = {"POST /products/batch"}  # and says for each what is wrong with it
-WITHOUT_INPUT: Final = ("GET /healthz", "GET /readyz")
+WITHOUT_INPUT: Final = ("GET /webhooks", "GET /healthz", "GET /readyz")
 TRIALS: Final = [
     *((operation, GenerationMode.POSITIVE) for operation in OPERATIONS + WITHOUT_INPUT),
     *((operation, GenerationMode.NEGATIVE) for operation in OPERATIONS if operation not in TAKES_WRONG_ITEMS),
