@@ -63,14 +63,15 @@ $$;
 
 CREATE FUNCTION put_out_end_of_image() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF EXISTS (SELECT FROM webhooks WHERE 'image.' || NEW.state = ANY (events)) THEN
-        PERFORM put_out('image.' || NEW.state, jsonb_build_object(
-                    'image_id', NEW.image_id, 'product_id', NEW.product_id, 'position', NEW.position,
-                    'source_url', NEW.source_url, 'state', NEW.state, 'attempt', NEW.attempt,
-                    'error_code', NEW.error_code, 'error_message', NEW.error_message,
-                    'renditions', (SELECT coalesce(jsonb_agg(r ORDER BY array_position(NEW.rendition_keys, key)), '[]')
-                                     FROM renditions r WHERE NEW.state = 'ready' AND key = ANY (NEW.rendition_keys))));
+    IF NOT EXISTS (SELECT FROM webhooks) THEN
+        RETURN NULL;
     END IF;
+    PERFORM put_out('image.' || NEW.state, jsonb_build_object(
+                'image_id', NEW.image_id, 'product_id', NEW.product_id, 'position', NEW.position,
+                'source_url', NEW.source_url, 'state', NEW.state, 'attempt', NEW.attempt,
+                'error_code', NEW.error_code, 'error_message', NEW.error_message,
+                'renditions', (SELECT coalesce(jsonb_agg(r ORDER BY array_position(NEW.rendition_keys, key)), '[]')
+                                 FROM renditions r WHERE NEW.state = 'ready' AND key = ANY (NEW.rendition_keys))));
     IF NEW.product_id IS NOT NULL THEN
         PERFORM put_out_completion(NEW.product_id);
     END IF;
