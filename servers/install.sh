@@ -1,5 +1,5 @@
 #!/bin/sh
-# Fetches what servers/ runs: RabbitMQ, Redis and Java for the machine, Kafka's jars into .venv. Root on Debian gets
+# Fetches what servers/ runs: RabbitMQ, Redis, Prometheus and Java for the machine, Kafka's jars into .venv. Root on Debian gets
 # them installed, everybody else is told what to install. It never fails, because only the tests know what a
 # missing server means; without the stamp that it leaves when all is there, make asks again next time.
 set -u
@@ -13,6 +13,7 @@ has() {
 missing_packages() {
     has rabbitmq-server && has epmd || printf ' rabbitmq-server'
     has redis-server || printf ' redis-server'
+    has prometheus && has promtool || printf ' prometheus'
     has java || printf ' default-jre-headless'
     has mvn || printf ' maven'
 }
@@ -29,7 +30,7 @@ without_services() {
     "$@" || return
     for package; do # one that was here before is somebody else's
         case " $packages " in *" $package "*) ;; *) continue ;; esac
-        case $package in *-server) systemctl disable --quiet "$package" 2>/dev/null ;; esac
+        case $package in *-server | prometheus) systemctl disable --quiet "$package" 2>/dev/null ;; esac
     done
     return 0
 }

@@ -15,6 +15,7 @@ import pytest
 from servers import ServerMissing
 from servers.kafka import Kafka
 from servers.postgresql import PostgreSQL
+from servers.prometheus import Prometheus, find_program
 from servers.rabbitmq import RabbitMQ
 from servers.redis import Redis
 from servers.s3 import ENVIRONMENT, S3
@@ -48,6 +49,19 @@ async def s3(session_folder: Path) -> AsyncIterator[S3]:
     with needed():
         async with S3.start(session_folder / "s3") as server:
             yield server
+
+
+@pytest.fixture(scope="session")
+async def prometheus(session_folder: Path) -> AsyncIterator[Prometheus]:
+    with needed():
+        async with Prometheus.start(session_folder / "prometheus") as server:
+            yield server
+
+
+@pytest.fixture(scope="session")
+def promtool() -> str:
+    with needed():
+        return find_program("promtool")
 
 
 @pytest.fixture
