@@ -11,7 +11,7 @@ SHARP_VERSION := 0.35.5
 # Inside, because a home is not always there or writable (containers, CI).
 export UV_CACHE_DIR ?= .venv/.cache
 
-.PHONY: help run install demo test check bench bench-quality chaos fuzz format lock clean
+.PHONY: help run install demo test check bench bench-quality chaos fuzz api-docs format lock clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -46,13 +46,16 @@ chaos: $(DEV_READY) $(SERVERS_READY) ## Break everything and check the books, 40
 fuzz: $(DEV_READY) ## Feed mutated pictures to the decoder for ten minutes; ARGS="--seconds 60" for one
 	$(PYTHON_IN_VENV) -m fuzz $(ARGS)
 
+api-docs: $(DEV_READY) ## Write docs/openapi.json and the Postman collection from the program
+	$(PYTHON_IN_VENV) -m api_docs
+
 format: $(DEV_READY) ## Format the sources and mend what can be mended
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 
 clean: ## Remove the environment and what tools left behind; data/ stays
 	rm -rf .venv .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov dist
-	find src tests benchmarks servers chaos fuzz -name __pycache__ -exec rm -rf {} +
+	find src tests benchmarks servers chaos fuzz api_docs -name __pycache__ -exec rm -rf {} +
 
 # uv takes a quarter of pip's time, but only pip knows of a mirror in pip's configuration. pyvips comes as
 # source and must not find a libvips of the system when it is built: pyvips-binary brings the one we mean.

@@ -60,7 +60,14 @@ OURS: Final = {
 FOREIGN: Final = {
     name: {unit(found) for found in imports(tree)} - {"packshot"} for name, tree in MODULES.items()
 }
-FILES: Final = sorted([*SOURCE.rglob("*.py"), *TESTS.rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")])
+FILES: Final = sorted(
+    [
+        *SOURCE.rglob("*.py"),
+        *TESTS.rglob("*.py"),
+        *(ROOT / "benchmarks").rglob("*.py"),
+        *(ROOT / "api_docs").rglob("*.py"),
+    ]
+)
 
 
 def layer(name: str) -> int:

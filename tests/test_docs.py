@@ -86,7 +86,7 @@ def links(document: str) -> Iterator[tuple[Path, str]]:
 def texts() -> Iterator[Path]:
     """Every file that people write."""
     yield from (ROOT / name for name in (".env.example", ".gitignore", "Makefile", "pyproject.toml"))
-    for folder in ("src", "tests", "benchmarks", "servers", "chaos", "fuzz", "docs", ".ci"):
+    for folder in ("src", "tests", "benchmarks", "servers", "chaos", "fuzz", "api_docs", "docs", ".ci"):
         for path in ROOT.glob(f"{folder}/**/*"):
             if path.is_file() and path.suffix not in {".jpg", ".png", ".pyc", ".whl"}:
                 yield path

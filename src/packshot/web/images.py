@@ -20,7 +20,9 @@ from packshot.web.views import ImageView, view_image
 router = APIRouter(tags=["images"], route_class=JsonRoute)
 
 ImageId = Annotated[int, Path(ge=1, le=LARGEST_BIGINT)]
-PresetName = Annotated[str, Path(description="`large`, or `large.avif` and `large.jpg` for one format.")]
+PresetName = Annotated[
+    str, Path(description="`large`, or `large.avif` and `large.jpg` for one format.", examples=["large"])
+]
 
 PICTURE_HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
