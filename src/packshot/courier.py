@@ -27,8 +27,8 @@ log = logging.getLogger(__name__)
 POLL_SECONDS: Final = 0.5  # how late a message can be
 PER_WEBHOOK: Final = 8  # messages to one receiver at the same time, by one process
 REMOVE_SECONDS: Final = 60
+TROUBLE_SECONDS: Final = 2  # while the database is away, nobody asks it more often
 TEST: Final = "webhook.test"
-
 
 # A URL, headers and a body to what came of it; raises ServiceUnavailable if the fault is our own.
 Post = Callable[[str, Mapping[str, str], bytes], Coroutine[None, None, Receipt]]
@@ -99,10 +99,12 @@ class Courier:
 
 @asynccontextmanager
 async def _surviving(what: str, **facts: object) -> AsyncIterator[None]:
-    """Log what goes wrong, and go on."""
+    """Log what goes wrong, and go on a little later."""
     try:
         yield
     except PackshotError as error:
         log.warning(what, extra={"reason": str(error), **facts})
+        await asyncio.sleep(TROUBLE_SECONDS)
     except Exception:
         log.exception(what, extra=facts)
+        await asyncio.sleep(TROUBLE_SECONDS)

@@ -2,9 +2,11 @@
 
 import socket
 from collections.abc import AsyncIterator
+from ssl import PROTOCOL_TLS_SERVER, SSLContext
 from typing import Any, Final
 
 import pytest
+import trustme
 from tests.mail import guarded
 from tests.supplier import Supplier
 
@@ -67,6 +69,17 @@ async def test_what_downloads_may_reach_webhooks_may_not(next_door: Supplier) ->
 
 async def test_a_receiver_that_is_named_is_reached(next_door: Supplier) -> None:
     assert (await post(next_door.url("/status/200"), allow_webhooks=("127.0.0.0/8",))).status == 200
+
+
+async def test_a_certificate_that_nobody_trusts_is_a_failure() -> None:
+    context = SSLContext(PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert(NEXT_DOOR).configure_cert(context)
+    async with Supplier(address=NEXT_DOOR, tls=context) as receiver:
+        receipt = await post(receiver.url("/status/200"), allow_webhooks=(NEXT_DOOR,))
+
+    assert receipt.error
+    assert receipt.error.startswith("127.0.0.2 has a certificate that is not valid")
+    assert receiver.requests == []
 
 
 async def test_no_proxy_of_the_environment_hears_of_it(

@@ -45,7 +45,9 @@ CREATE FUNCTION put_out(event_type text, event_data jsonb) RETURNS void LANGUAGE
 $$;
 
 -- Two last images that end together: the second one waits here until the first has committed, and sees it then,
--- because each statement of this function looks anew. Who holds this lock waits for nothing else.
+-- because each statement of this function looks anew. It is the last lock that a move of one image takes, so nobody
+-- waits in a circle. A sweep that fails images of several products takes several; should two of them meet,
+-- PostgreSQL ends one, and its next sweep does the rest.
 CREATE FUNCTION put_out_completion(product int) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM webhooks WHERE 'product.completed' = ANY (events)) THEN
