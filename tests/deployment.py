@@ -1,6 +1,7 @@
 """The files that deploy Packshot, read once: the Dockerfile, compose.yaml and the manifests."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,19 +22,46 @@ KUBERNETES: Final = ROOT / "deploy/kubernetes"
 MANIFESTS: Final[list[dict[str, Any]]] = [
     one for path in sorted(KUBERNETES.glob("*.yaml")) for one in yaml.safe_load_all(path.read_text()) if one
 ]
+USER: Final = IMAGE.says("USER")[0]
+DATA: Final = IMAGE.environment["PACKSHOT_DATA_DIR"]
+PORT: Final = int(IMAGE.environment["PACKSHOT_PORT"])
+WRITTEN: Final = (DATA, "/tmp")  # noqa: S108 - what the program writes to in a container
+ROUTES: Final = {"/healthz", "/readyz"}
 KNOWN_SETTINGS: Final = {PREFIX + name.upper() for name in Settings.model_fields}
 
 
-def is_a_command(words: list[str]) -> bool:
-    """Tell whether the command line takes these words after `packshot`, without running them."""
+def parse(words: Sequence[str]) -> None:
+    """Read the words after `packshot` as the command line does, and run nothing; raise what it raises."""
     command: Any = get_command(cli)
-    context = command.make_context("packshot", words[:1] + ["--help"] if len(words) == 1 else words)
-    return bool(context)
+    while hasattr(command, "commands"):
+        context = command.context_class(command)
+        _, command, words = command.resolve_command(context, list(words))
+    command.make_context("packshot", list(words))
 
 
 def unknown_settings(environment: Mapping[str, object]) -> set[str]:
     """The names that look like a setting of ours and are none."""
     return {name for name in environment if name.startswith(PREFIX)} - KNOWN_SETTINGS
+
+
+def environment(service: str) -> dict[str, str]:
+    """What one of our containers is told: by the image, then by compose.yaml, with its defaults."""
+    said = SERVICES[service].get("environment", {})
+    filled = {name: filled_in(str(value)) for name, value in said.items()}
+    return {**IMAGE.environment, **filled} if service in OURS else filled
+
+
+def filled_in(text: str) -> str:
+    """Put in the defaults of variables, the inner ones first."""
+    while (found := re.sub(r"\$\{\w+:-([^${}]*)\}", r"\1", text)) != text:
+        text = found
+    return text
+
+
+def settings_of(told: Mapping[str, str]) -> Settings:
+    """Read them as the program does."""
+    values = {name.removeprefix(PREFIX).lower(): value for name, value in told.items() if PREFIX in name}
+    return Settings.model_validate(values)
 
 
 def pods() -> Iterator[tuple[str, dict[str, Any]]]:

@@ -48,28 +48,37 @@ class Vitals:
         self._store = store
         self._cache = cache
         self._desk = desk
+        self._up: dict[str, bool] = {}
         self._looking = asyncio.Lock()
         self._looked_at = -inf
 
     async def exposition(self) -> bytes:
         """Return all metrics, with figures that are at most some seconds old."""
+        await self._look()
+        return self._metrics.exposition()
+
+    async def parts(self) -> dict[str, bool]:
+        """Tell of each part whether it answers, or did some seconds ago."""
+        await self._look()
+        return dict(self._up)
+
+    async def _look(self) -> None:
         async with self._looking:
             if monotonic() - self._looked_at > REMEMBERED_SECONDS:
                 await asyncio.gather(self._look_at_database(), self._look_at_store())
                 self._looked_at = monotonic()
         self._look_around()
-        return self._metrics.exposition()
 
     async def _look_at_database(self) -> None:
         queue = await _in_time(self._backlog.queue())
-        self._gauges.up.labels("database").set(queue is not None)
+        self._note("database", is_up=queue is not None)
         for state in ("due", "later", "processing", "failed"):
             self._gauges.queue.labels(state).set(queue[state] if queue else nan)
         self._gauges.oldest_due.set(queue["oldest_due_seconds"] if queue else nan)
         self._gauges.workers.set(queue["workers"] if queue else nan)
 
     async def _look_at_store(self) -> None:
-        self._gauges.up.labels("store").set(await _in_time(self._has_no_such_file()) is not None)
+        self._note("store", is_up=await _in_time(self._has_no_such_file()) is not None)
 
     async def _has_no_such_file(self) -> bool:
         """Ask the store for something small: that it is not there is an answer."""
@@ -82,12 +91,16 @@ class Vitals:
     def _look_around(self) -> None:
         """Look at what is in this process, or near it."""
         if self._broker:
-            self._gauges.up.labels("broker").set(self._broker.room() > 0)
+            self._note("broker", is_up=self._broker.room() > 0)
         if self._cache:
-            self._gauges.up.labels("cache").set(self._cache.is_there)
+            self._note("cache", is_up=self._cache.is_there)
         self._gauges.slots.set(self._desk.worker.slots)
         self._gauges.in_hand.set(len(self._desk.in_hand))
         self._gauges.disk_free.set(self._desk.free_bytes())
+
+    def _note(self, part: str, *, is_up: bool) -> None:
+        self._up[part] = is_up
+        self._gauges.up.labels(part).set(is_up)
 
 
 async def _in_time(answer: Awaitable[Answer]) -> Answer | None:
