@@ -33,6 +33,7 @@ PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 OUTSIDE: Final = ("HTTP", "NO_PROXY", "PIP_", "SSL_", "UV_")  # how this machine reaches a registry
 NEW_NETWORK: Final = 0x4000_0000  # CLONE_NEWNET
 DEADLINE_SECONDS: Final = 60
+MAKE_A_KEY: Final = ("keys", "create", "test", "--scope", "read")
 
 
 class Image:
@@ -146,26 +147,21 @@ def close(image: Image, folder: Path) -> None:
 def try_out(image: Image) -> dict[str, object]:
     """Start what the image says, wait until it is ready, and ask the health check."""
     last = image.last
-    (user,), (cwd,) = last.says("USER"), last.says("WORKDIR")
+    (user,), (cwd,), entry = last.says("USER"), last.says("WORKDIR"), last.says("ENTRYPOINT")
     environment = last.environment
-    entry = last.says("ENTRYPOINT")
-    make_key = [*entry, "keys", "create", "test", "--scope", "read"]
-    run(*image.command(make_key, user, cwd), environment=environment)
+    run(*image.command([*entry, *MAKE_A_KEY], user, cwd), environment=environment)
     started = subprocess.Popen(  # noqa: S603 - the Dockerfile's words
         image.command([*entry, *last.says("CMD")], user, cwd), env=environment, stdout=sys.stderr
     )
     try:
         answer = wait_until_ready(last.says("EXPOSE")[0], started)
         check = subprocess.run(image.command(last.health_check, user, cwd), env=environment, check=False)  # noqa: S603 - likewise
-        refused = subprocess.run(  # noqa: S603 - ours
-            image.command(["/bin/sh", "-c", "touch /anywhere /opt/packshot/bin/packshot"], user, cwd),
-            env=environment,
-            check=False,
-        )
+        touch = image.command(["/usr/bin/touch", "/anywhere"], user, cwd)
+        wrote = subprocess.run(touch, check=False).returncode == 0  # noqa: S603 - ours
     finally:
         started.terminate()
         ended = started.wait(DEADLINE_SECONDS)
-    return {"ready": answer, "check": check.returncode, "wrote": refused.returncode == 0, "ended": ended}
+    return {"ready": answer, "check": check.returncode, "wrote": wrote, "ended": ended}
 
 
 def wait_until_ready(port: str, process: "subprocess.Popen[bytes]") -> object:

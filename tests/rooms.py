@@ -97,7 +97,7 @@ LAYERS: Final = (
         "vitals",
     },  # the story
     {"web"},  # the story told over HTTP
-    {"app"},  # who puts it together
+    {"app", "doctor"},  # who puts it together, who looks at every part
     {"daemon", "terminal"},  # who runs it, who shows it
     {"commands", "correspondence", "upkeep"},
     {"demo", "issuing", "running"},

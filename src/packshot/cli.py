@@ -118,6 +118,14 @@ def status(
 
 
 @cli.command()
+def doctor(*, as_json: Json = False) -> None:
+    """Check every connection, permission, version and limit, and say what to do. Exit code 1 if broken."""
+    from packshot.commands import doctor  # noqa: PLC0415 - heavy
+
+    run_command(doctor, as_json=as_json)
+
+
+@cli.command()
 def retry(
     image_ids: Annotated[
         list[int] | None, typer.Argument(help="Failed images.", min=1, max=2**63 - 1)

@@ -156,6 +156,11 @@ def open_cluster(data_dir: Path) -> Cluster:
     return cluster
 
 
+def has_cluster(data_dir: Path) -> bool:
+    """Tell whether there is a database that belongs to `data_dir`."""
+    return (data_dir.absolute() / "postgres" / "cluster").exists()
+
+
 @contextmanager
 def explained(data_dir: Path) -> Iterator[None]:
     """Turn what the system refuses into a ConfigError that says how to go on."""

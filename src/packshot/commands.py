@@ -3,18 +3,21 @@
 import asyncio
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from packshot.app import App, open_app
+from packshot.app import App, open_app, open_existing
+from packshot.doctor import examine
 from packshot.errors import CATALOGUE, ConfigError, ServiceUnavailable
 from packshot.models import Product
 from packshot.settings import Settings
 from packshot.terminal import (
     ENDED,
     ImageProgress,
+    findings_table,
     live,
     print_images,
     print_json,
@@ -50,7 +53,7 @@ async def add_user(settings: Settings, details: Mapping[str, Any], *, as_json: b
 
 async def list_users(settings: Settings, *, as_json: bool) -> None:
     """Print all users."""
-    async with open_app(settings) as app:
+    async with open_existing(settings) as app:
         users = [UserView(**row) for row in await app.users.all()]
     if as_json:
         print_json([user.model_dump() for user in users])
@@ -79,7 +82,7 @@ async def submit(
 
 async def status(settings: Settings, *, watch: bool, as_json: bool) -> None:
     """Print the state of everything, once or until Ctrl-C."""
-    async with open_app(settings) as app:
+    async with open_existing(settings) as app:
         if as_json:
             print_json(dict(await app.backlog.summary()))
         elif watch:
@@ -98,6 +101,16 @@ async def _watch_status(app: App) -> None:
             await asyncio.sleep(WATCH_SECONDS)
 
 
+async def doctor(settings: Settings, *, as_json: bool) -> int:
+    """Print what every check has found. The exit code is 1 if something is broken."""
+    findings = await examine(settings)
+    if as_json:
+        print_json({name: asdict(finding) for name, finding in findings.items()})
+    else:
+        screen.print(findings_table(findings))
+    return int(any(finding.verdict == "broken" for finding in findings.values()))
+
+
 async def retry(
     settings: Settings, image_ids: Sequence[int], code: str | None, *, every: bool, as_json: bool
 ) -> None:
@@ -106,7 +119,7 @@ async def retry(
         raise ConfigError("Name the images to retry, or use --all or --code CODE.")
     if code and code not in CATALOGUE:
         raise ConfigError(f"There is no error code {code!r}; there are {', '.join(sorted(CATALOGUE))}.")
-    async with open_app(settings) as app:
+    async with open_existing(settings) as app:
         for image_id in image_ids:
             await app.producer.retry(image_id)
         count = len(image_ids) + (await app.producer.retry_failed(code) if every or code else 0)

@@ -25,10 +25,12 @@ from rich.table import Table
 from packshot import __version__
 from packshot.app import App
 from packshot.comparison import Comparison
+from packshot.doctor.findings import Finding
 from packshot.settings import Settings
 from packshot.web.views import ImageView, ProductView, UserView
 
 STYLES: Final = {"ready": "green", "failed": "red", "processing": "yellow", "pending": "dim"}
+VERDICTS: Final = {"ok": "green", "warning": "yellow", "broken": "red"}
 COUNTED: Final = {"late_results": "late results refused", "unreadable_messages": "messages ignored"}
 ENDED: Final = ("ready", "failed")
 NAME_CHARACTERS: Final = 40
@@ -133,6 +135,17 @@ def status_table(summary: Mapping[str, Any]) -> Group:
         f"{summary['products']:,} products; the oldest due image waits {summary['oldest_due_seconds']:.0f} s"
     )
     return Group(*[part for part in (images, failures, workers) if part.row_count], oldest, *_counts(summary))
+
+
+def findings_table(findings: Mapping[str, Finding]) -> Table:
+    """Show what the doctor has found, and under it what to do."""
+    table = Table("", "", "", box=None, show_header=False)
+    for name, finding in findings.items():
+        mark = f"[{VERDICTS[finding.verdict]}]{finding.verdict}[/]"
+        table.add_row(mark, name, _harmless(finding.found))
+        if finding.advice:
+            table.add_row("", "", f"→ {_harmless(finding.advice)}")
+    return table
 
 
 @contextmanager

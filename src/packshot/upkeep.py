@@ -4,7 +4,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 from urllib.parse import urlsplit
 
-from packshot.app import App, open_app, open_reprocessing
+from packshot.app import App, open_existing, open_reprocessing
 from packshot.errors import ConfigError
 from packshot.garbage import Findings, GarbageCollection
 from packshot.moving import Load, Move, switch
@@ -27,7 +27,7 @@ async def collect_garbage(
 
     Raises ConfigError rather than delete most of a store: that is what a wrong database looks like.
     """
-    async with open_app(settings) as app:
+    async with open_existing(settings) as app:
         found = await _look_through(app, grace_hours=grace_hours, delete=False, quiet=as_json)
         if delete and found.garbage > found.in_use and not even_most:
             raise ConfigError(MOST_IS_GARBAGE.format(garbage=found.garbage, in_use=found.in_use))
@@ -71,7 +71,7 @@ async def copy_store(
 async def reprocess(settings: Settings, *, preset: str | None, sample: str, as_json: bool) -> int:
     """Bring ready images to the presets of today. The exit code is 1 if some were left as they were."""
     share = read_share(sample)
-    async with open_app(settings) as app, open_reprocessing(app, preset, share) as reprocessing:
+    async with open_existing(settings) as app, open_reprocessing(app, preset, share) as reprocessing:
         found = reprocessing.comparison
         last_id = await reprocessing.last_id()
         with reaching("images", last_id, quiet=as_json) as bar:
@@ -96,7 +96,7 @@ def read_share(sample: str) -> float:
 
 
 async def _switch(settings: Settings, origin: Store, target: Store) -> int:
-    async with open_app(settings) as app:
+    async with open_existing(settings) as app:
         return await switch(app.database, origin, target)
 
 

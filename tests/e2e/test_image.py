@@ -1,4 +1,4 @@
-"""Our image, built and run by the letter of the Dockerfile, on this machine in the place of the base image."""
+"""Our image, built and run by the letter of the Dockerfile; this machine stands in for the base image."""
 
 import json
 import os

@@ -130,7 +130,7 @@ def test_a_status_that_is_watched_ends_on_ctrl_c(
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_command_that_is_terminated_leaves_no_database_running(tmp_path: Path, number: int) -> None:
-    with running("status", "--watch", cwd=tmp_path) as process:
+    with running("submit", "http://shop.example/shoe.jpg", cwd=tmp_path) as process:
         pid_file = tmp_path / "data" / "postgres" / "cluster" / "postmaster.pid"
         while not list((tmp_path / "data").glob("work/*/lock")):
             assert process.poll() is None

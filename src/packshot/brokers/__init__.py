@@ -6,13 +6,18 @@ delay a message (the sweeper hands it out again, the claim tells doubles apart),
 contract is so small: no delays, no retries, no dead letters.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
+from packshot.brokers.line import Line, opened, own_cancellation_only
 from packshot.brokers.memory import MemoryBroker
-from packshot.errors import ConfigError
+from packshot.brokers.messages import MAX_ID
+from packshot.errors import ConfigError, ServiceUnavailable
 from packshot.models import Hint
+
+MEMORY: Final = "memory:"
 
 
 class Delivery(Protocol):
@@ -55,29 +60,42 @@ def open_broker(url: str, slots: int, count: Callable[[str], None]) -> Broker:
 
     `count` is told the name of what is worth counting.
     """
+    if url == MEMORY:
+        return open_local(slots)
+    line = _open_line(url, slots)
+    from packshot.brokers.remote import RemoteBroker  # noqa: PLC0415 - not for everybody
+
+    return RemoteBroker(line, count)
+
+
+async def try_broker(url: str) -> str:
+    """Connect as publishers do, publish a hint about no image, and return the broker's name.
+
+    Raises ConfigError for a wrong URL, ServiceUnavailable that says what failed.
+    """
+    line = _open_line(url, slots=1)
+    try:
+        with own_cancellation_only():
+            async with opened(line.publishing(asyncio.Event())) as send:
+                await send([Hint(None, MAX_ID)])
+    except Exception as error:
+        raise ServiceUnavailable(f"{line.name}: {error!r}") from error
+    return line.name
+
+
+def _open_line(url: str, slots: int) -> Line:
+    """Each library is heavy, and not for everybody."""
     try:
         match urlsplit(url).scheme:
-            case "memory" if url == "memory:":
-                return open_local(slots)
             case "amqp" | "amqps":
-                return _open_rabbitmq(url, slots, count)
+                from packshot.brokers.rabbitmq import RabbitLine  # noqa: PLC0415 - see above
+
+                return RabbitLine(url, slots)
             case "kafka":
-                return _open_kafka(url, count)
+                from packshot.brokers.kafka import KafkaLine  # noqa: PLC0415 - see above
+                from packshot.brokers.kafka_address import KafkaAddress  # noqa: PLC0415 - see above
+
+                return KafkaLine(KafkaAddress.read(url))
     except (OSError, ValueError) as error:
         raise ConfigError(f"PACKSHOT_BROKER_URL: {error}") from error
     raise ConfigError("PACKSHOT_BROKER_URL: use memory:, amqp://, amqps:// or kafka://")
-
-
-def _open_rabbitmq(url: str, slots: int, count: Callable[[str], None]) -> Broker:
-    from packshot.brokers.rabbitmq import RabbitLine  # noqa: PLC0415 - heavy, and not for everybody
-    from packshot.brokers.remote import RemoteBroker  # noqa: PLC0415 - likewise
-
-    return RemoteBroker(RabbitLine(url, slots), count)
-
-
-def _open_kafka(url: str, count: Callable[[str], None]) -> Broker:
-    from packshot.brokers.kafka import KafkaLine  # noqa: PLC0415 - heavy, and not for everybody
-    from packshot.brokers.kafka_address import KafkaAddress  # noqa: PLC0415 - likewise
-    from packshot.brokers.remote import RemoteBroker  # noqa: PLC0415 - likewise
-
-    return RemoteBroker(KafkaLine(KafkaAddress.read(url)), count)

@@ -1,0 +1,30 @@
+"""Checks of the work itself: who does it, and how long it waits."""
+
+from typing import Final
+
+from packshot.backlog import Backlog
+from packshot.doctor.findings import Finding, Patient, well, worth_a_look
+
+LONG_SECONDS: Final = 300
+
+
+async def check_workers(patient: Patient) -> Finding:
+    """Look for workers that have been seen lately."""
+    if patient.database is None or patient.missing:
+        return well("nobody has been here yet")
+    summary = await Backlog(patient.database).summary()
+    working = [worker for worker in summary["workers"] if worker["slots"]]
+    if not working:
+        return worth_a_look("none is running", "Start one: `packshot serve` or `packshot work`.")
+    return well(f"{len(working)} with {sum(worker['slots'] for worker in working)} slots")
+
+
+async def check_queue(patient: Patient) -> Finding:
+    """See how long the first image in line has been waiting."""
+    if patient.database is None or patient.missing:
+        return well("nothing waits")
+    waits = (await Backlog(patient.database).summary())["oldest_due_seconds"]
+    if waits > LONG_SECONDS:
+        advice = "Add workers, or see in their log what keeps them."
+        return worth_a_look(f"the oldest due image waits {waits / 60:.0f} minutes", advice)
+    return well(f"the oldest due image waits {waits:.0f} s")
