@@ -98,7 +98,7 @@ LAYERS: Final = (
     },  # the story
     {"web"},  # the story told over HTTP
     {"app", "doctor"},  # who puts it together, who looks at every part
-    {"daemon", "terminal"},  # who runs it, who shows it
+    {"daemon", "existing", "terminal"},  # who runs it, who shows it
     {"commands", "correspondence", "upkeep"},
     {"demo", "issuing", "running"},
     {"cli_keys", "cli_webhooks"},
@@ -202,6 +202,7 @@ RUN_AS_A_PROCESS: Final = {
     "correspondence",
     "daemon",
     "demo",
+    "existing",
     "issuing",
     "running",
     "upkeep",

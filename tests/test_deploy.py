@@ -212,11 +212,12 @@ def test_keys_are_written_where_those_who_need_them_can_read_them(service: str) 
 
 def test_prometheus_finds_its_rules_its_key_and_every_service() -> None:
     config: Any = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
-    api, worker = config["scrape_configs"]
+    (api, worker), init = config["scrape_configs"], SERVICES["init"]["command"][0]
 
     assert all((ROOT / "deploy/prometheus" / name).exists() for name in config["rule_files"])
     assert api["static_configs"][0]["targets"] == [f"api:{PORT}"]
-    assert api["authorization"]["credentials_file"] in SERVICES["init"]["command"][0]
+    for job in (api, worker):
+        assert f"--scope read --output {job['authorization']['credentials_file']}\n" in init
     assert SERVICES["prometheus"]["user"] == USER  # whose files the keys are
     assert worker["dns_sd_configs"][0]["names"] == ["worker"]
     assert worker["dns_sd_configs"][0]["port"] == int(environment("worker")["PACKSHOT_METRICS_PORT"])

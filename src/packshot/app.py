@@ -20,7 +20,6 @@ from packshot.batches import Batches
 from packshot.brokers import Broker, open_broker, open_local
 from packshot.brokers.memory import MemoryBroker
 from packshot.cache import ANSWER_SECONDS, Cache, Redis
-from packshot.cluster import has_cluster
 from packshot.collector import Collector
 from packshot.compress import Compressor
 from packshot.consumer import Consumer
@@ -110,18 +109,6 @@ async def open_app(settings: Settings, slots: int = 0) -> AsyncIterator[App]:
         redis = await stack.enter_async_context(open_redis(settings, ANSWER_SECONDS))
         keyring = await stack.enter_async_context(Keyring.open(Keys(database)))
         yield _build(settings, folder, database, desk, Cache(redis) if redis else None, keyring)
-
-
-@asynccontextmanager
-async def open_existing(settings: Settings) -> AsyncIterator[App]:
-    """Open it for who asks about what is there; raise ConfigError rather than make a database for that."""
-    if not (settings.database_url or has_cluster(settings.data_dir)):
-        raise ConfigError(
-            f"There is no Packshot in {settings.data_dir.absolute()} yet: start one with `packshot serve`, or"
-            " let PACKSHOT_DATA_DIR or PACKSHOT_DATABASE_URL say where it is."
-        )
-    async with open_app(settings) as app:
-        yield app
 
 
 @asynccontextmanager

@@ -9,9 +9,10 @@ from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from packshot.app import App, open_app, open_existing
+from packshot.app import App, open_app
 from packshot.doctor import examine
 from packshot.errors import CATALOGUE, ConfigError, ServiceUnavailable
+from packshot.existing import open_existing
 from packshot.models import Product
 from packshot.settings import Settings
 from packshot.terminal import (

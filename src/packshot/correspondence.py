@@ -8,6 +8,7 @@ from typing import Final
 from packshot.app import open_app, open_courier
 from packshot.database import Row
 from packshot.errors import ConfigError, InvalidInput
+from packshot.existing import open_existing
 from packshot.settings import Settings
 from packshot.terminal import print_json, print_table, screen
 from packshot.web.webhooks import WebhookView, WebhookWithSecret, view_delivery
@@ -32,7 +33,7 @@ async def add(settings: Settings, url: str, events: str, *, as_json: bool) -> No
 
 async def list_all(settings: Settings, *, as_json: bool) -> None:
     """Print all webhooks."""
-    async with open_app(settings) as app:
+    async with open_existing(settings) as app:
         views = [WebhookView(**row) for row in await app.webhooks.all()]
     if as_json:
         print_json([view.model_dump() for view in views])
@@ -44,21 +45,21 @@ async def list_all(settings: Settings, *, as_json: bool) -> None:
 
 async def remove(settings: Settings, webhook_id: int) -> None:
     """Delete a webhook; raise NotFound."""
-    async with open_app(settings) as app:
+    async with open_existing(settings) as app:
         await app.webhooks.remove(webhook_id)
     screen.print(f"Webhook {webhook_id} is removed.")
 
 
 async def enable(settings: Settings, webhook_id: int) -> None:
     """Enable a webhook; raise NotFound."""
-    async with open_app(settings) as app:
+    async with open_existing(settings) as app:
         await app.webhooks.change(webhook_id, {"enabled": True})
     screen.print(f"Webhook {webhook_id} is enabled; what waited for it is sent.")
 
 
 async def rotate(settings: Settings, webhook_id: int, *, as_json: bool) -> None:
     """Give a webhook a new secret; raise NotFound."""
-    async with open_app(settings) as app:
+    async with open_existing(settings) as app:
         _show_secret(await app.webhooks.rotate(webhook_id), as_json=as_json)
 
 
@@ -66,7 +67,7 @@ async def show_log(
     settings: Settings, webhook_id: int | None, *, failed: bool, limit: int, as_json: bool
 ) -> None:
     """Print deliveries, newest first; raise NotFound."""
-    async with open_app(settings) as app:
+    async with open_existing(settings) as app:
         if webhook_id:
             await app.webhooks.get(webhook_id)
         rows = await app.outbox.log(webhook_id, "failed" if failed else None, limit=limit)
@@ -87,7 +88,7 @@ async def replay(
     """Send deliveries once more; raise NotFound."""
     if not (delivery_ids or since):
         raise ConfigError("Name the deliveries to replay, or use --since 2026-11-22.")
-    async with open_app(settings) as app:
+    async with open_existing(settings) as app:
         for delivery_id in delivery_ids:
             await app.outbox.replay(delivery_id)
         count = len(delivery_ids)
@@ -101,7 +102,7 @@ async def replay(
 
 async def try_out(settings: Settings, webhook_id: int, *, as_json: bool) -> int:
     """Try a webhook out. The exit code is 1 if its receiver does not take the message."""
-    async with open_app(settings) as app, open_courier(app) as courier:
+    async with open_existing(settings) as app, open_courier(app) as courier:
         webhook = await app.webhooks.get(webhook_id)
         receipt = await courier.test(webhook)
     if as_json:

@@ -15,6 +15,7 @@ from typing import Any, Final
 from packshot.app import App, open_app
 from packshot.commands import checked
 from packshot.errors import ConfigError
+from packshot.existing import open_existing
 from packshot.keys import hash_of
 from packshot.settings import Settings
 from packshot.terminal import print_json, print_keys, screen
@@ -45,7 +46,7 @@ async def create_key(
 
 async def list_keys(settings: Settings, *, as_json: bool) -> None:
     """Print all keys."""
-    async with open_app(settings) as app:
+    async with open_existing(settings) as app:
         keys = [KeyView(**row).model_dump() for row in await app.keyring.keys.all()]
     if as_json:
         print_json(keys)
@@ -55,7 +56,7 @@ async def list_keys(settings: Settings, *, as_json: bool) -> None:
 
 async def revoke_key(settings: Settings, which: str, *, as_json: bool) -> None:
     """End a key for good."""
-    async with open_app(settings) as app:
+    async with open_existing(settings) as app:
         key = KeyView(**await app.keyring.keys.revoke(which))
     if as_json:
         print_json(key.model_dump())

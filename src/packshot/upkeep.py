@@ -4,8 +4,9 @@ from tempfile import TemporaryDirectory
 from typing import Final
 from urllib.parse import urlsplit
 
-from packshot.app import App, open_existing, open_reprocessing
+from packshot.app import App, open_reprocessing
 from packshot.errors import ConfigError
+from packshot.existing import open_existing
 from packshot.garbage import Findings, GarbageCollection
 from packshot.moving import Load, Move, switch
 from packshot.settings import Settings, aws_environment

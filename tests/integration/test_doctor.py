@@ -192,6 +192,11 @@ async def test_memory_that_decoder_children_may_not_have_is_said(
     assert (await machine.check_memory(patient)).found.startswith("0.1 GB for ")
 
 
+async def test_an_address_that_nobody_will_listen_on_for_want_of_a_key_is_broken(patient: Patient) -> None:
+    assert (await work.check_access(patient)).verdict == "ok"
+    assert "keys create" in (await work.check_access(told(patient, host="0.0.0.0"))).advice  # noqa: S104 - said only
+
+
 async def test_no_worker_is_worth_a_look(patient: Patient) -> None:
     assert (await work.check_workers(patient)).found == "none is running"
 

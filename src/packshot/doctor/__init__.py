@@ -28,7 +28,7 @@ from packshot.doctor.services import (
     check_schema,
     check_store,
 )
-from packshot.doctor.work import check_queue, check_workers
+from packshot.doctor.work import check_access, check_queue, check_workers
 from packshot.errors import PackshotError
 from packshot.settings import Settings
 
@@ -48,6 +48,7 @@ CHECKS: Final[Mapping[str, Callable[[Patient], Awaitable[Finding]]]] = {
     "broker": check_broker,
     "store": check_store,
     "cache": check_cache,
+    "access": check_access,
     "workers": check_workers,
     "queue": check_queue,
 }

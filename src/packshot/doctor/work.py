@@ -1,11 +1,26 @@
-"""Checks of the work itself: who does it, and how long it waits."""
+"""Checks of the work itself: who may ask for it, who does it, and how long it waits."""
 
 from typing import Final
 
+from packshot.addresses import is_loopback
 from packshot.backlog import Backlog
-from packshot.doctor.findings import Finding, Patient, well, worth_a_look
+from packshot.doctor.findings import Finding, Patient, broken, well, worth_a_look
+from packshot.keys import Keys
 
 LONG_SECONDS: Final = 300
+
+
+async def check_access(patient: Patient) -> Finding:
+    """See who is let in, and from where."""
+    host = patient.settings.host
+    asked = patient.database if not patient.missing else None
+    keys = len(await Keys(asked).usable()) if asked else 0
+    if keys:
+        return well(f"{keys} access keys work")
+    if is_loopback(host):
+        return well(f"no keys: {host} alone is let in")
+    advice = "Make one: packshot keys create NAME --scope admin"
+    return broken(f"no keys, so nothing will listen on {host}", advice)
 
 
 async def check_workers(patient: Patient) -> Finding:
