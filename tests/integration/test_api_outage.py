@@ -54,12 +54,26 @@ async def test_without_a_database_the_client_is_asked_to_come_back(
 async def test_without_a_database_the_process_is_alive_but_not_ready(
     api: httpx.AsyncClient, cable: Cable
 ) -> None:
-    assert (await api.get("/readyz")).status_code == 200
+    assert (await api.get("/readyz")).json() == {
+        "status": "ready",
+        "parts": {"database": "ok", "store": "ok"},
+    }
 
     await cable.pull()
 
     assert (await api.get("/healthz")).status_code == 200
-    assert (await api.get("/readyz")).status_code == 503
+    refused = problem_in(await api.get("/readyz"), 503)
+    assert refused["parts"] == {"database": "away", "store": "ok"}
+
+
+async def test_a_store_that_is_away_is_told_and_no_reason_to_send_nobody(
+    api: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    (tmp_path / "store").write_text("in the way")
+
+    answer = await api.get("/readyz")
+
+    assert (answer.status_code, answer.json()["parts"]["store"]) == (200, "away")
 
 
 async def test_when_the_database_is_back_everything_goes_on_by_itself(
