@@ -38,8 +38,14 @@ TAKE: Final = """
 
 ADD_UP: Final = """
     WITH fresh AS MATERIALIZED (
-        SELECT * FROM changes
-         WHERE xid >= pg_snapshot_xmin($1::text::pg_snapshot)
+        SELECT subject, sign * amount AS amount, at,
+               CASE subject WHEN 'failed' THEN error_code END AS error_code,
+               CASE subject WHEN 'failed' THEN host END AS host,
+               CASE WHEN sign > 0 THEN source_bytes END AS source_bytes,
+               CASE WHEN sign > 0 THEN rendition_bytes END AS rendition_bytes
+          FROM changes, LATERAL (VALUES (entered, 1), (left_state, -1)) AS sides (subject, sign)
+         WHERE subject IS NOT NULL
+           AND xid >= pg_snapshot_xmin($1::text::pg_snapshot)
            AND NOT pg_visible_in_snapshot(xid, $1::text::pg_snapshot)
     ), added AS (
         INSERT INTO tallies AS t

@@ -139,6 +139,18 @@ async def test_reprocessed_pictures_are_counted_with_their_new_bytes(
     await database.execute("UPDATE images SET rendition_keys = $1", [other.key])
 
     assert [row[-1] for row in await counted(ledger, database)] == [1000]
+    assert await counted(ledger, database) == await truth(ledger, database)
+
+
+async def test_reprocessing_makes_no_image_ready_twice(
+    images: Images, ledger: Ledger, database: Database
+) -> None:
+    await finish(images, await claimed(images, await an_image(images)))
+    await database.execute("UPDATE images SET rendition_keys = rendition_keys[2:]")
+
+    await ledger.add_up(older_than_seconds=0)
+
+    assert [row["images"] for row in await database.fetch("SELECT images FROM ready_minutes")] == [1]
 
 
 async def test_the_minute_in_which_an_image_became_ready_is_kept(

@@ -4,14 +4,16 @@
 CREATE FUNCTION source_host(url text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
 $$ SELECT left(lower(coalesce(substring(url FROM '^[^:/?#]*://(\[[^]]*\]|[^/?#:]*)'), '')), 253) $$;
 
--- `subject` is a state of images, or `products`. Whoever reads this remembers a snapshot, and asks for what
--- it does not show: so nothing is missed and nothing taken twice, in whichever order transactions commit.
+-- `entered` and `left_state` are states of images, or `products`. Whoever reads this remembers a snapshot, and
+-- asks for what it does not show: so nothing is missed and nothing taken twice, in whichever order
+-- transactions commit.
 CREATE TABLE changes (
     xid              xid8 NOT NULL DEFAULT pg_current_xact_id(),
     at               timestamptz NOT NULL DEFAULT now(),
     product_id       int,
-    subject          text NOT NULL,
-    amount           int NOT NULL,
+    entered          text,
+    left_state       text,
+    amount           int NOT NULL DEFAULT 1,
     error_code       text,
     host             text,
     source_bytes     bigint,
@@ -45,21 +47,27 @@ CREATE TABLE tallied (
 );
 INSERT INTO tallied DEFAULT VALUES;
 
+CREATE FUNCTION main_bytes(keys text[]) RETURNS bigint LANGUAGE sql STABLE AS
+$$ SELECT bytes FROM renditions WHERE key = keys[1] LIMIT 1 $$;
+
+-- The first branch is a claim's, which must cost next to nothing.
 CREATE FUNCTION note_move() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO changes (product_id, subject, amount, error_code, host, source_bytes, rendition_bytes) VALUES
-        (OLD.product_id, OLD.state, -1,
-         CASE WHEN OLD.state = 'failed' THEN OLD.error_code END,
-         CASE WHEN OLD.state = 'failed' THEN source_host(OLD.source_url) END,
-         CASE WHEN OLD.state = 'ready' THEN -OLD.source_bytes END,
-         CASE WHEN OLD.state = 'ready' THEN
-              -(SELECT bytes FROM renditions WHERE key = OLD.rendition_keys[1] LIMIT 1) END),
-        (NEW.product_id, NEW.state, 1,
-         CASE WHEN NEW.state = 'failed' THEN NEW.error_code END,
-         CASE WHEN NEW.state = 'failed' THEN source_host(NEW.source_url) END,
-         CASE WHEN NEW.state = 'ready' THEN NEW.source_bytes END,
-         CASE WHEN NEW.state = 'ready' THEN
-              (SELECT bytes FROM renditions WHERE key = NEW.rendition_keys[1] LIMIT 1) END);
+    IF OLD.state IN ('pending', 'processing') AND NEW.state IN ('pending', 'processing') THEN
+        INSERT INTO changes (product_id, entered, left_state) VALUES (NEW.product_id, NEW.state, OLD.state);
+    ELSIF 'ready' IN (OLD.state, NEW.state) THEN
+        INSERT INTO changes (product_id, entered, left_state, amount, source_bytes, rendition_bytes) VALUES
+            (NEW.product_id, NEW.state, OLD.state, (NEW.state <> OLD.state)::int,
+             CASE WHEN NEW.state = 'ready' THEN NEW.source_bytes ELSE 0 END
+             - CASE WHEN OLD.state = 'ready' THEN OLD.source_bytes ELSE 0 END,
+             CASE WHEN NEW.state = 'ready' THEN coalesce(main_bytes(NEW.rendition_keys), 0) ELSE 0 END
+             - CASE WHEN OLD.state = 'ready' THEN coalesce(main_bytes(OLD.rendition_keys), 0) ELSE 0 END);
+    ELSE
+        INSERT INTO changes (product_id, entered, left_state, error_code, host) VALUES
+            (NEW.product_id, NEW.state, OLD.state,
+             CASE WHEN NEW.state = 'failed' THEN NEW.error_code ELSE OLD.error_code END,
+             source_host(NEW.source_url));
+    END IF;
     RETURN NULL;
 END $$;
 
@@ -67,27 +75,26 @@ CREATE FUNCTION note_images() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     sign int := CASE TG_OP WHEN 'INSERT' THEN 1 ELSE -1 END;
 BEGIN
-    INSERT INTO changes (product_id, subject, amount, error_code, host, source_bytes, rendition_bytes)
+    INSERT INTO changes (product_id, entered, amount, error_code, host, source_bytes, rendition_bytes)
     SELECT product_id, state, sign * count(*),
            CASE WHEN state = 'failed' THEN error_code END,
            CASE WHEN state = 'failed' THEN source_host(source_url) END,
            sign * sum(source_bytes) FILTER (WHERE state = 'ready'),
-           sign * sum((SELECT bytes FROM renditions WHERE key = rendition_keys[1] LIMIT 1))
-                  FILTER (WHERE state = 'ready')
+           sign * sum(main_bytes(rendition_keys)) FILTER (WHERE state = 'ready')
       FROM these GROUP BY 1, 2, 4, 5;
     RETURN NULL;
 END $$;
 
 CREATE FUNCTION note_products() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO changes (product_id, subject, amount)
+    INSERT INTO changes (product_id, entered, amount)
     SELECT product_id, 'products', CASE TG_OP WHEN 'INSERT' THEN 1 ELSE -1 END FROM these;
     RETURN NULL;
 END $$;
 
 CREATE FUNCTION note_edit() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO changes (product_id, subject, amount) VALUES (NEW.product_id, 'products', 0);
+    INSERT INTO changes (product_id, entered, amount) VALUES (NEW.product_id, 'products', 0);
     RETURN NULL;
 END $$;
 
