@@ -30,6 +30,7 @@ MODULES: Final = (
     "batch",
     "cache",
     "claims",
+    "console",
     "latency",
     "storage",
     "memory",
