@@ -2,9 +2,10 @@
 What do the console and its live events cost with 100,000 products and 500,000 images?
 
 One process of `packshot api` serves the pages, asked one after the other; the clock runs until the whole page
-is there. The first figure is the first page that a new process serves. The questions behind the pages are timed
-by themselves, too. Then a hundred tabs listen to `GET /events`, first while nothing happens and then while five
-products a second are edited: what the process and PostgreSQL together take of one core, more than without tabs.
+is there. The first figure is the first page that a new process serves. The questions behind the pages are
+timed by themselves, too. Then a hundred tabs listen to `GET /events`, first while nothing happens and then
+while five products a second are edited: what the process and PostgreSQL together take of one core, more than
+without tabs.
 """
 
 import asyncio
