@@ -11,6 +11,7 @@ from typing import Final, Self
 
 from packshot.database import Connection, Database
 from packshot.models import Product
+from packshot.telemetry import origin
 
 ADD_ALL: Final = """
     WITH wanted AS MATERIALIZED (
@@ -31,8 +32,8 @@ ADD_ALL: Final = """
                array_fill(NULL::text, ARRAY[cardinality(product_images)])
           FROM fit
     ), added AS (
-        INSERT INTO images (product_id, position, source_url, max_attempts)
-        SELECT product_id, ordinality - 1, url, $2
+        INSERT INTO images (product_id, position, source_url, max_attempts, request_id, traceparent)
+        SELECT product_id, ordinality - 1, url, $2, $4, $5
           FROM fit, unnest(product_images) WITH ORDINALITY AS u(url, ordinality)
          ORDER BY product_id, ordinality
     )
@@ -63,7 +64,7 @@ class Batches:
     async def add(self, products: Sequence[Product], *, all_or_nothing: bool) -> list[Added]:
         """Store the products whose user there is, with one pending image per URL; in their order."""
         wanted = [_record(number, product) for number, product in enumerate(products)]
-        rows = await self._database.fetch(ADD_ALL, wanted, self._max_attempts, all_or_nothing)
+        rows = await self._database.fetch(ADD_ALL, wanted, self._max_attempts, all_or_nothing, *origin())
         return [Added(**row) for row in rows]
 
 

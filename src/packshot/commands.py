@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from packshot.app import App, open_app
 from packshot.doctor import examine
-from packshot.errors import CATALOGUE, ConfigError, ServiceUnavailable
+from packshot.errors import CATALOGUE, ConfigError, InvalidInput, ServiceUnavailable
 from packshot.existing import open_existing
 from packshot.models import Product
 from packshot.settings import Settings
@@ -31,6 +31,7 @@ from packshot.web.views import ProductView, UserView, view_product
 
 POLL_SECONDS: Final = 0.25
 WATCH_SECONDS: Final = 1
+STORED_AT_ONCE: Final = 100  # with 200 images each, the database takes them well within its time
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -69,8 +70,7 @@ async def submit(
     wanted = read_products(sources, defaults)
     async with open_app(settings) as app:
         await app.users.add_first()
-        rows = [await app.producer.submit(product) for product in wanted]
-        products = [view_product(row, app.store) for row in rows]
+        products = await _store(app, wanted)
         if wait:
             await _warn_without_workers(app)
             products = await watch(app, products, quiet=as_json)
@@ -79,6 +79,19 @@ async def submit(
     else:
         print_images(products)
     return int(any(product.state == "failed" for product in products))
+
+
+async def _store(app: App, wanted: Sequence[Product]) -> list[ProductView]:
+    """Store products, many at once; raise InvalidInput if one has no user."""
+    ids: list[int] = []
+    for start in range(0, len(wanted), STORED_AT_ONCE):
+        some = wanted[start : start + STORED_AT_ONCE]
+        added = await app.producer.submit_all(some, all_or_nothing=True)
+        for product, one in zip(some, added, strict=True):
+            if not one.has_user:
+                raise InvalidInput("user_id", f"There is no user {product.user_id}.")
+        ids += [one.product_id for one in added if one.product_id]
+    return [view_product(await app.products.get(product_id), app.store) for product_id in ids]
 
 
 async def status(settings: Settings, *, watch: bool, as_json: bool) -> None:

@@ -24,6 +24,7 @@ NEEDS: Final = {
     "GET /openapi.json": "read",
     "GET /products": "read",
     "POST /products": "write",
+    "POST /products/batch": "write",
     "GET /products/{product_id}": "read",
     "PATCH /products/{product_id}": "write",
     "DELETE /products/{product_id}": "write",

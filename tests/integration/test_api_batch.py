@@ -117,6 +117,13 @@ async def test_all_or_nothing_names_even_a_thousand_wrong_products(api: AsyncCli
     assert len(answer.json()["detail"]) < 1_000
 
 
+async def test_images_of_a_batch_know_their_request(api: AsyncClient, app: App) -> None:
+    answer = await api.post("/products/batch", json={"products": [a_product()]})
+
+    rows = await app.database.fetch("SELECT request_id FROM images")
+    assert [row["request_id"] for row in rows] == [answer.headers["x-request-id"]]
+
+
 async def test_a_batch_with_a_key_is_stored_once(api: AsyncClient) -> None:
     for _ in range(2):
         answer = await send(api, a_product(), WRONG_PRICE, key="import-7")

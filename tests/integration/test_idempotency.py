@@ -13,6 +13,7 @@ from tests.shop import URL, a_product, problem_in, wrong_fields
 from packshot.app import App
 from packshot.database import Database
 from packshot.first_answers import LOCK
+from packshot.keys import Scope
 
 KEY = {"Idempotency-Key": '"8e03978e-40d5-43e8-bc93-6894a57f9324"'}
 CREATE = ("/products", a_product())
@@ -202,6 +203,15 @@ async def test_a_product_is_announced_once_it_is_committed(api: AsyncClient, app
 
     await send(api)
     assert announced == [True]
+
+
+async def test_the_key_of_somebody_else_is_another_one(api: AsyncClient, app: App) -> None:
+    secrets = [(await app.keyring.keys.create(name, Scope.WRITE))[0] for name in ("Ada", "Grace")]
+
+    for secret in secrets:
+        await send(api, Authorization=f"Bearer {secret}")
+
+    assert await count(app) == 2
 
 
 async def test_the_body_is_compared_as_it_was_sent(api: AsyncClient) -> None:

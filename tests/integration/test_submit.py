@@ -34,6 +34,16 @@ async def test_a_file_may_hold_many_products(packshot: Packshot, tmp_path: Path)
     assert second["product_price"] == "999999999999.9997"
 
 
+async def test_hundreds_of_products_are_stored_in_their_order(packshot: Packshot, tmp_path: Path) -> None:
+    file = tmp_path / "products.json"
+    file.write_text(json.dumps([a_product(product_name=f"{number}") for number in range(250)]))
+
+    products = (await packshot("submit", file, "--no-wait", "--json")).json()
+
+    assert [product["product_name"] for product in products] == [f"{number}" for number in range(250)]
+    assert [product["product_id"] for product in products] == list(range(1, 251))
+
+
 async def test_every_mistake_in_a_file_is_named(packshot: Packshot, tmp_path: Path) -> None:
     file = tmp_path / "products.json"
     file.write_text(json.dumps([a_product(), a_product(product_images=[URL, "ftp://x"], product_price=-1)]))

@@ -56,8 +56,7 @@ class RepeatableRoute(JsonRoute):
 
 
 async def _question(request: Request) -> Question:
-    caller = getattr(request.state, "caller", None)
-    owner = caller.key_id if caller and caller.key_id else NO_KEY
+    owner = request.state.caller.key_id or NO_KEY
     asked = f"{request.method} {request.url.path}\n".encode() + await request.body()
     return Question(owner, request.headers[HEADER], hashlib.sha256(asked).digest())
 
