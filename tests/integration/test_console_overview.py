@@ -115,3 +115,13 @@ async def test_many_failures_are_shown_in_pages(api: AsyncClient, app: App) -> N
     assert "000.jpg" not in first
     older = first.partition('rel="next" href="')[2].partition('"')[0]
     assert "000.jpg" in await look(api, FAILURES + older)
+
+
+async def test_the_system_shows_its_parts_its_workers_and_no_secret(api: AsyncClient, app: App) -> None:
+    await app.workers.heartbeat(app.desk.worker, {"late_results": 2})
+
+    page = await look(api, "/console/system")
+
+    assert page.count("does not answer") == 0
+    assert "late results: 2" in page
+    assert "PACKSHOT_DATABASE_URL" in page

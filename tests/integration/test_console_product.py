@@ -30,7 +30,7 @@ async def test_a_ready_image_is_shown_with_its_renditions(api: AsyncClient, app:
     page = await look(api, PAGE)
 
     assert f'srcset="/images/{image["id"]}/large.avif?v=' in page
-    assert f'<img src="http://packshot.example/images/{image["id"]}/large.jpg' in page  # to paste
+    assert f'<img src="{api.base_url}/images/{image["id"]}/large.jpg' in page  # to paste
 
 
 async def test_a_failed_image_says_why_and_who_can_fix_it_and_is_tried_again(

@@ -17,6 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from packshot import __version__
 from packshot.errors import CATALOGUE
+from packshot.web.access import KEY_COOKIE
 from packshot.web.backend import Backend
 from packshot.web.console import files, wording
 from packshot.web.console.pictures import full_picture, small_picture
@@ -53,6 +54,7 @@ ENVIRONMENT.filters |= {
         wording.host,
         wording.milliseconds,
         wording.plain,
+        wording.scheme,
         wording.share,
         wording.size,
         wording.span,
@@ -75,6 +77,7 @@ async def show(request: Request, template: str, status: int = 200, **values: Any
         here=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
         theme=theme_of(request),
         token=form_token(visitor),
+        is_signed_in=KEY_COOKIE in request.cookies,
         **values,
     )
     policy = POLICY.format(elsewhere=await _elsewhere(request.app.state.backend))

@@ -10,11 +10,23 @@ from packshot.web.console import (
     product,
     products,
     reference,
+    session,
     source,
+    system,
     theme,
 )
 
-ROUTERS: Final = tuple(
-    module.router
-    for module in (overview, products, product, source, failures, reference, theme, files, nowhere)
+MODULES: Final = (
+    overview,
+    products,
+    product,
+    source,
+    failures,
+    system,
+    reference,
+    session,
+    theme,
+    files,
+    nowhere,  # whatever is left
 )
+ROUTERS: Final = tuple(module.router for module in MODULES)

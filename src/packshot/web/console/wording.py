@@ -70,6 +70,11 @@ def host(url: str) -> str:
         return url
 
 
+def scheme(url: str) -> str:
+    """Return what a URL begins with."""
+    return url.partition(":")[0] if ":" in url else ""
+
+
 def plain(text: str) -> str:
     """Leave out what only steers how text is shown: a title has no element that would keep it in."""
     return "".join(letter for letter in text if unicodedata.category(letter) not in ("Cc", "Cf"))

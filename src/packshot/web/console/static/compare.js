@@ -11,7 +11,8 @@ function furnish(figure) {
   const picture = both.querySelector("img");
   const slider = Object.assign(document.createElement("input"), { type: "range", value: 50, step: 0.5 });
   slider.ariaLabel = "How much of the left picture is shown, in percent";
-  const over = Object.assign(new Image(), { className: "over", alt: "" });
+  const over = Object.assign(document.createElement("div"), { className: "over" });
+  const other = over.appendChild(Object.assign(new Image(), { alt: "" }));
   const names = ["left", "right"].map((side) =>
     Object.assign(document.createElement("span"), { className: `name ${side}`, ariaHidden: "true" }));
   const cut = () => both.style.setProperty("--cut", `${slider.value}%`);
@@ -22,7 +23,8 @@ function furnish(figure) {
     [over, slider, ...names].forEach((part) => (isOn ? both.append(part) : part.remove()));
     if (!isOn) return;
     said.textContent = "Fetching …";
-    said.textContent = await show(over, left.value);
+    [other.width, other.height] = [picture.getAttribute("width"), picture.getAttribute("height")];
+    said.textContent = await show(other, left.value);
     [left, right].forEach((select, i) => (names[i].textContent = select.selectedOptions[0].dataset.name));
     cut();
   };

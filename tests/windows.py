@@ -1,0 +1,25 @@
+"""Windows of a browser, and an ear for what a page should never say or ask for."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from playwright.async_api import Page, ViewportSize
+
+OpenPage = Callable[..., Awaitable[Page]]
+
+WIDE: Final[ViewportSize] = {"width": 1280, "height": 900}
+PHONE: Final[ViewportSize] = {"width": 390, "height": 844}
+PATIENCE_MS: Final = 15_000
+
+
+def watch(page: Page, home: str, trouble: list[str]) -> None:
+    """Write down what fails in a page, what it opens by itself, and what it wants from other servers."""
+    page.on("pageerror", lambda error: trouble.append(str(error)))
+    page.on("console", lambda said: trouble.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("dialog", lambda dialog: trouble.append(dialog.message))
+    page.on(
+        "request",
+        lambda request: (
+            None if request.url.startswith((home, "data:", "blob:")) else trouble.append(request.url)
+        ),
+    )
