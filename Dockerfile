@@ -9,7 +9,7 @@ RUN PKG_CONFIG=false uv pip install --python /opt/packshot/bin/python --require-
 
 COPY src/packshot /opt/packshot/lib/python3.11/site-packages/packshot
 COPY deploy/packshot /opt/packshot/bin/packshot
-RUN /opt/packshot/bin/python -m compileall -q /opt/packshot/lib
+RUN /opt/packshot/bin/python -m compileall -q -j 0 /opt/packshot/lib
 
 
 FROM python:3.11-slim-trixie

@@ -105,7 +105,6 @@ def mount_python(root: Path) -> None:
     """Let this Python be at /usr/local, under a layer for what is installed there."""
     layer = root.parent / f"{root.name}-local"
     layer.mkdir()
-    run("mount", "-t", "tmpfs", "tmpfs", f"{layer}")
     upper, work = layer / "upper", layer / "work"
     upper.mkdir()
     work.mkdir()
@@ -179,6 +178,7 @@ def wait_until_ready(port: str, process: "subprocess.Popen[bytes]") -> object:
 def main(folder: Path) -> None:
     """Build, run, report."""
     os.chdir("/")
+    run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", f"{folder}")  # quick, and gone with us
     image = Image(folder)
     image.build()
     close(image, folder)

@@ -21,7 +21,7 @@ UNSHARE = ("--mount", "--mount-proc", "--pid", "--fork", "--kill-child")
 
 @pytest.fixture
 def empty_folder() -> Iterator[Path]:
-    """One that every user may pass through; what is mounted in it is gone with who mounted it."""
+    """One that every user may pass through; what is mounted on it is gone with who mounted it."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)

@@ -88,6 +88,8 @@ async def test_a_database_that_is_away_is_said_and_the_other_checks_are_heard(se
 
     assert findings["database"].verdict == "broken"
     assert "PACKSHOT_DATABASE_URL" in findings["database"].advice
+    for part in ("schema", "clock", "access", "workers", "queue"):
+        assert findings[part] == Finding("warning", "cannot be told without the database")
     assert findings["presets"] == Finding("ok", "large, medium, thumb, from the program")
 
 

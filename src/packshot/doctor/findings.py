@@ -35,6 +35,13 @@ def well(found: str) -> Finding:
     return Finding("ok", found)
 
 
+def not_seen(patient: Patient, otherwise: str) -> Finding:
+    """Say why nothing can be told: the database is away, or there is none yet."""
+    if patient.ailment:
+        return worth_a_look("cannot be told without the database", "")
+    return well(otherwise)
+
+
 def worth_a_look(found: str, advice: str) -> Finding:
     """Say that it works, and might be better."""
     return Finding("warning", found, advice)

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from packshot.brokers import MEMORY, try_broker
 from packshot.cache import Redis
-from packshot.doctor.findings import Finding, Patient, broken, well, worth_a_look
+from packshot.doctor.findings import Finding, Patient, broken, not_seen, well, worth_a_look
 from packshot.errors import PackshotError
 from packshot.settings import aws_environment
 from packshot.stores import Store, open_store
@@ -45,7 +45,7 @@ async def check_database(patient: Patient) -> Finding:
 async def check_schema(patient: Patient) -> Finding:
     """Compare the schema with the one that this program knows."""
     if patient.database is None:
-        return well(NOT_YET)
+        return not_seen(patient, NOT_YET)
     (about,) = await patient.database.fetch(ABOUT)
     if patient.missing and not about["may_migrate"]:
         return broken(
@@ -66,7 +66,7 @@ async def check_schema(patient: Patient) -> Finding:
 async def check_clock(patient: Patient) -> Finding:
     """Compare our clock with the database's, which all times come from."""
     if patient.database is None:
-        return well("nothing to compare it with")
+        return not_seen(patient, "nothing to compare it with")
     before = time.time()
     (about,) = await patient.database.fetch(ABOUT)
     apart = abs(about["clock"] - (before + time.time()) / 2)
@@ -101,7 +101,7 @@ async def check_store(patient: Patient) -> Finding:
         return broken(
             "it gives back other bytes than it took", "Nothing in it is safe: look into that store."
         )
-    return well(f"{store.location(ANY_KEY).removesuffix(ANY_KEY)} takes, gives and deletes")
+    return well(f"{store.location(ANY_KEY).removesuffix(f'/{ANY_KEY}')} takes, gives and deletes")
 
 
 async def _gives_back(store: Store, key: str) -> bool:

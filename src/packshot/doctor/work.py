@@ -4,7 +4,7 @@ from typing import Final
 
 from packshot.addresses import is_loopback
 from packshot.backlog import Backlog
-from packshot.doctor.findings import Finding, Patient, broken, well, worth_a_look
+from packshot.doctor.findings import Finding, Patient, broken, not_seen, well, worth_a_look
 from packshot.keys import Keys
 
 LONG_SECONDS: Final = 300
@@ -13,6 +13,8 @@ LONG_SECONDS: Final = 300
 async def check_access(patient: Patient) -> Finding:
     """See who is let in, and from where."""
     host = patient.settings.host
+    if patient.ailment:
+        return not_seen(patient, "")
     asked = patient.database if not patient.missing else None
     keys = len(await Keys(asked).usable()) if asked else 0
     if keys:
@@ -26,7 +28,7 @@ async def check_access(patient: Patient) -> Finding:
 async def check_workers(patient: Patient) -> Finding:
     """Look for workers that have been seen lately."""
     if patient.database is None or patient.missing:
-        return well("nobody has been here yet")
+        return not_seen(patient, "nobody has been here yet")
     summary = await Backlog(patient.database).summary()
     working = [worker for worker in summary["workers"] if worker["slots"]]
     if not working:
@@ -37,7 +39,7 @@ async def check_workers(patient: Patient) -> Finding:
 async def check_queue(patient: Patient) -> Finding:
     """See how long the first image in line has been waiting."""
     if patient.database is None or patient.missing:
-        return well("nothing waits")
+        return not_seen(patient, "nothing waits")
     waits = (await Backlog(patient.database).summary())["oldest_due_seconds"]
     if waits > LONG_SECONDS:
         advice = "Add workers, or see in their log what keeps them."
