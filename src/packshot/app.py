@@ -14,7 +14,6 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from packshot.addresses import is_loopback
 from packshot.backlog import Backlog
 from packshot.batches import Batches
 from packshot.brokers import Broker, open_broker, open_local
@@ -56,6 +55,7 @@ from packshot.vitals import Vitals
 from packshot.web.api import create_api, create_health_api
 from packshot.web.backend import Backend
 from packshot.web.events import Writer
+from packshot.web.policy import Policy
 from packshot.web.reader import ProductReader
 from packshot.webhooks import Webhooks
 from packshot.workers import Desk, Workers
@@ -275,10 +275,10 @@ def _backend(app: App) -> Backend:
     return Backend(
         database=app.database,
         keyring=app.keyring,
-        listens_elsewhere=not is_loopback(app.settings.host),
+        policy=(policy := Policy.of(app.settings)),
         users=app.users,
         products=app.products,
-        reader=ProductReader(app.products, app.store, app.cache),
+        reader=ProductReader(app.products, app.store, app.cache, policy.pictures),
         images=app.images,
         originals=Originals(app.settings, app.desk, load_presets(app.settings.presets_file)),
         producer=app.producer,

@@ -12,12 +12,13 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from packshot.errors import ConfigError
 
 PREFIX = "PACKSHOT_"
+LEAST_SECRET = 32  # characters
 
 
 class Settings(BaseSettings):
@@ -44,6 +45,24 @@ class Settings(BaseSettings):
     )
     public_url: str = Field(
         "", description="Where a CDN or a web server shows the store's files; pictures are redirected there."
+    )
+    rate_limit: int = Field(
+        0,
+        ge=0,
+        description="Requests per minute of an access key without a number of its own; 0 is no limit.",
+    )
+    pictures: Literal["public", "signed"] = Field(
+        "public",
+        description="`public`: everybody sees pictures; `signed`: whoever has a signed address or a key.",
+    )
+    signing_secret: str = Field(
+        "",
+        validate_default=True,
+        repr=False,
+        description="Signs addresses of pictures; 32 characters or more, the same in every process.",
+    )
+    signature_seconds: int = Field(
+        86_400, ge=60, description="A signed address works for one to two times as long."
     )
     cache_url: str = Field(
         "", description="`redis://…`; `rediss://…`; keeps answers, and lets workers count downloads together."
@@ -152,6 +171,15 @@ class Settings(BaseSettings):
             raise ValueError("every visitor sees it: no login, no ? and no #")
         return value.rstrip("/")
 
+    @field_validator("signing_secret")
+    @classmethod
+    def _is_long_enough(cls, value: str, info: ValidationInfo) -> str:
+        if (value or info.data.get("pictures") == "signed") and len(value) < LEAST_SECRET:
+            raise ValueError(
+                f"it has {len(value)} characters and needs {LEAST_SECRET}: openssl rand -base64 32 makes one"
+            )
+        return value
+
     @property
     def store_dir_url(self) -> str:
         """The store's URL with its default filled in."""
@@ -159,12 +187,17 @@ class Settings(BaseSettings):
 
 
 def secrets_in(settings: Settings) -> list[str]:
-    """Return what must never be written: the passwords in URLs, and what AWS calls secret."""
+    """Return what must never be written: our own secret, the passwords in URLs, and what AWS calls secret."""
     urls = (settings.database_url, settings.broker_url, settings.store_url, settings.cache_url)
     logins = (urlsplit(url).netloc.rpartition("@")[0] for url in urls)
     passwords = [password for _, _, password in (login.partition(":") for login in logins) if password]
     aws = aws_environment()
-    return passwords + [aws[name] for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN") if name in aws]
+    ours = [settings.signing_secret] if settings.signing_secret else []
+    return (
+        passwords
+        + ours
+        + [aws[name] for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN") if name in aws]
+    )
 
 
 def cores() -> int:

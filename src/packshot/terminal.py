@@ -96,7 +96,8 @@ def print_keys(keys: Sequence[Mapping[str, Any]]) -> None:
     columns = ("key_id", "prefix", "name", "scope", "state", "created_at", "expires_at", "last_used_at")
     table = Table(*columns, box=None)
     for key in keys:
-        table.add_row(*(_harmless(f"{key[column] or '':.19}") for column in columns))
+        cells = ("" if key[column] is None else str(key[column]) for column in columns)
+        table.add_row(*(_harmless(cell.partition(".")[0]) for cell in cells))
     screen.print(table)
 
 

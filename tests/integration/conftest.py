@@ -16,6 +16,7 @@ from packshot.app import App, open_api, open_app
 from packshot.settings import load_settings
 from packshot.web.api import create_api
 from packshot.web.backend import Backend
+from packshot.web.policy import Policy
 
 
 class NoKeys:
@@ -25,7 +26,7 @@ class NoKeys:
         return True
 
 
-NOTHING = cast("Backend", SimpleNamespace(keyring=NoKeys(), listens_elsewhere=False))
+NOTHING = cast("Backend", SimpleNamespace(keyring=NoKeys(), policy=Policy.of(load_settings())))
 
 
 @pytest.fixture

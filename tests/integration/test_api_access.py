@@ -25,6 +25,7 @@ NEEDS: Final = {
     "GET /products": "read",
     "POST /products": "write",
     "POST /products/batch": "write",
+    "GET /events": "read",
     "GET /products/{product_id}": "read",
     "PATCH /products/{product_id}": "write",
     "DELETE /products/{product_id}": "write",
@@ -32,7 +33,7 @@ NEEDS: Final = {
     "GET /images/{image_id}": "read",
     "POST /images/{image_id}/retry": "write",
     "GET /images/{image_id}/markup": "read",
-    "GET /images/{image_id}/{preset}": "read",
+    "GET /images/{image_id}/{preset}": None,  # unless PACKSHOT_PICTURES is signed
     "POST /users": "write",
     "GET /users/{user_id}": "read",
     "GET /keys": "admin",
@@ -99,6 +100,8 @@ async def test_every_route_lets_in_whom_it_should(app: App, api: AsyncClient, ki
     headers = {} if kind == "none" else bearer(await a_key(app, kind))
 
     for operation, need in NEEDS.items():
+        if operation == "GET /events" and expected(kind, need) != (401,):
+            continue  # an answer without an end
         method, path = re.sub(r"{\w+}", "999", operation).split()
         answer = await api.request(method, path, headers=headers)
 
@@ -211,7 +214,8 @@ async def test_when_the_last_key_has_ended_a_server_that_others_reach_opens_to_n
     app: App, api: AsyncClient, routes: FastAPI
 ) -> None:
     await a_key(app, "revoked")
-    routes.state.backend = replace(routes.state.backend, listens_elsewhere=True)
+    backend = routes.state.backend
+    routes.state.backend = replace(backend, policy=replace(backend.policy, listens_elsewhere=True))
 
     assert "packshot keys create" in problem_in(await api.get("/products"), 403)["detail"]
     assert (await api.get("/healthz")).status_code == 200
@@ -235,7 +239,9 @@ async def test_the_document_says_which_key_an_operation_needs(api: AsyncClient) 
     document = (await api.get("/openapi.json")).json()
 
     said = {
-        f"{method.upper()} {path}": one["security"][0]["accessKey"][0] if one["security"] else None
+        f"{method.upper()} {path}": one["security"][0].get("accessKey", [None])[0]
+        if one["security"]
+        else None
         for path, methods in document["paths"].items()
         for method, one in methods.items()
     }

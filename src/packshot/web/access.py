@@ -7,15 +7,17 @@ others in. The end of the last key does not lead back there on a process that li
 """
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.types import ASGIApp, Receive, Send
+from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as Connection
 
 from packshot.addresses import is_loopback
@@ -23,7 +25,9 @@ from packshot.errors import ServiceUnavailable
 from packshot.keys import Caller, Scope
 from packshot.web.backend import Backend
 from packshot.web.guards import SAFE_METHODS
+from packshot.web.pictures import Pictures, is_picture
 from packshot.web.problems import problem, unavailable
+from packshot.web.rates import Allowance
 
 # The first part of a path. What is in none of these is for admins.
 OPEN: Final = frozenset({"healthz", "readyz"})
@@ -37,6 +41,10 @@ KEY_COOKIE: Final = "packshot_key"
 SIGN_IN: Final = "/console/sign-in"
 CONSOLE: Final = frozenset({"", "console", "docs"})
 CONSOLE_OPEN: Final = (SIGN_IN, "/console/files/")
+
+# They cost nothing and nobody guesses one: a hint to who repeats a mistake, and no wall. A good key is never
+# refused because of wrong ones from the same address.
+WRONG_KEYS_PER_MINUTE: Final = 60
 
 ANYBODY_HERE: Final = Caller(None, Scope.ADMIN)
 FORWARDED: Final = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
@@ -63,12 +71,21 @@ def needed_scope(method: str, path: str) -> Scope | None:
 def lock(method: str, path: str) -> dict[str, Any]:
     """Say in OpenAPI what an operation needs."""
     needed = needed_scope(method, path)
-    return {"security": [{"accessKey": [needed]}] if needed else []}
+    free: list[dict[str, list[str]]] = [{}] if method in SAFE_METHODS and is_picture(path) else []
+    return {"security": [*free, {"accessKey": [needed]}] if needed else []}
 
 
 def area(path: str) -> str:
     """Return the first part of a path."""
     return path.lstrip("/").partition("/")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Who comes in, None if that does not matter, and what the answer shall say of how often."""
+
+    caller: Caller | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Door:
@@ -78,48 +95,84 @@ class Door:
         self._app = app
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:  # noqa: D102 - ASGI's
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-        elif answer := await refusal(scope):
-            await answer(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
+        try:
+            entry = await admit(scope) if scope["type"] == "http" else Entry()
+        except (HTTPException, ServiceUnavailable) as error:
+            await refusal(scope, error)(scope, receive, send)
+            return
+        scope.setdefault("state", {})["caller"] = entry.caller
+
+        async def send_on(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(entry.headers)
+            await send(message)
+
+        await self._app(scope, receive, send_on if entry.headers else send)
 
 
-async def refusal(scope: Connection) -> Response | None:
-    """Write down who sends a request; return the answer if that one may not send it."""
-    try:
-        scope.setdefault("state", {})["caller"] = await admit(scope)
-    except HTTPException as error:
-        if error.status_code == HTTPStatus.UNAUTHORIZED and is_page(scope):
-            return RedirectResponse(f"{SIGN_IN}?{urlencode({'next': scope['path']})}", 303)
-        return problem(error.status_code, error.detail, error.headers)
-    except ServiceUnavailable as error:
+async def admit(scope: Connection) -> Entry:
+    """Return who comes in; raise HTTPException for who does not, and ServiceUnavailable."""
+    needed = needed_scope(scope["method"], scope["path"])
+    if needed is None:
+        return Entry()
+    backend: Backend = scope["app"].state.backend
+    if await backend.keyring.is_empty():
+        check_protection(Headers(scope=scope), listens_elsewhere=backend.policy.listens_elsewhere)
+        return Entry(ANYBODY_HERE)
+    if is_shown(scope, backend.policy.pictures):
+        return Entry()
+    entry = await recognise(Request(scope), backend)
+    if entry.caller and not entry.caller.scope.covers(needed):
+        raise lacking(entry.caller.scope, needed)
+    return entry
+
+
+def is_shown(scope: Connection, pictures: Pictures) -> bool:
+    """Tell whether it is a picture that needs no key; raise HTTPException if its signature is not right."""
+    query = scope["query_string"].decode("latin-1")
+    if scope["method"] not in SAFE_METHODS or not is_picture(scope["path"]):
+        return False
+    if pictures.shows(scope["path"], query):
+        return True
+    if "signature=" in query:
+        raise HTTPException(
+            403, "This address of a picture is wrong, or its time is over; ask for a new one."
+        )
+    return False
+
+
+async def recognise(request: Request, backend: Backend) -> Entry:
+    """Return whose key comes with a request; raise HTTPException if it does not work, or comes too often."""
+    policy, caller = backend.policy, await backend.keyring.verify(secret_in(request))
+    if caller is None:
+        address = request.client.host if request.client else ""
+        check(policy.refusals.take(address, WRONG_KEYS_PER_MINUTE))
+        raise unknown()
+    limit = caller.requests_per_minute or policy.rate_limit
+    return Entry(caller, check(policy.rates.take(caller.key_id, limit)) if limit else {})
+
+
+def check(allowance: Allowance) -> Mapping[str, str]:
+    """Return the headers of an answer; raise HTTPException if there shall be none."""
+    if allowance.granted:
+        return allowance.headers
+    seconds = f"{allowance.retry_after} s"
+    sentence = f"Only {allowance.per_minute:,} requests per minute are taken; the next one in {seconds}."
+    raise HTTPException(429, sentence, dict(allowance.headers))
+
+
+def refusal(scope: Connection, error: HTTPException | ServiceUnavailable) -> Response:
+    """Say why not; show who looks at the console where to sign in."""
+    if isinstance(error, ServiceUnavailable):
         return unavailable(error)
-    return None
+    if error.status_code == HTTPStatus.UNAUTHORIZED and is_page(scope):
+        return RedirectResponse(f"{SIGN_IN}?{urlencode({'next': scope['path']})}", 303)
+    return problem(error.status_code, error.detail, error.headers)
 
 
 def is_page(scope: Connection) -> bool:
     """Tell whether somebody looks at the console."""
     return area(scope["path"]) in CONSOLE and "text/html" in Headers(scope=scope).get("accept", "")
-
-
-async def admit(scope: Connection) -> Caller | None:
-    """Return who sends a request, None if it does not matter; raise HTTPException."""
-    needed = needed_scope(scope["method"], scope["path"])
-    if needed is None:
-        return None
-    backend: Backend = scope["app"].state.backend
-    headers = Headers(scope=scope)
-    if await backend.keyring.is_empty():
-        check_protection(headers, listens_elsewhere=backend.listens_elsewhere)
-        return ANYBODY_HERE
-    caller = await backend.keyring.verify(secret_in(Request(scope)))
-    if caller is None:
-        raise unknown()
-    if not caller.scope.covers(needed):
-        raise lacking(caller.scope, needed)
-    return caller
 
 
 def check_protection(headers: Headers, *, listens_elsewhere: bool) -> None:

@@ -9,7 +9,6 @@ from packshot.database import Connection, Database
 from packshot.first_answers import FirstAnswers
 from packshot.images import Images
 from packshot.keyring import Keyring
-from packshot.keys import Caller
 from packshot.metrics import Metrics
 from packshot.news import News
 from packshot.originals import Originals
@@ -20,6 +19,7 @@ from packshot.products import Products
 from packshot.stores import Store
 from packshot.users import Users
 from packshot.vitals import Vitals
+from packshot.web.policy import Policy
 from packshot.web.reader import ProductReader
 from packshot.webhooks import Webhooks
 
@@ -30,7 +30,7 @@ class Backend:
 
     database: Database
     keyring: Keyring
-    listens_elsewhere: bool  # not only on this machine
+    policy: Policy
     users: Users
     products: Products
     reader: ProductReader
@@ -57,10 +57,4 @@ async def _backend_of(request: Request) -> Backend:
     return backend
 
 
-async def _caller_of(request: Request) -> Caller | None:
-    caller: Caller | None = request.state.caller
-    return caller
-
-
-InCaller = Annotated[Caller | None, Depends(_caller_of)]
 InBackend = Annotated[Backend, Depends(_backend_of)]

@@ -54,13 +54,13 @@ MOST_CHARACTERS: Final = 300  # of an attribute; in a URL each may take twelve
 @router.get("/images/{image_id}", responses=refusals(404, 422))
 async def read_image(image_id: ImageId, backend: InBackend) -> ImageView:
     """Read the state of one image."""
-    return view_image(await backend.images.get(image_id), backend.store)
+    return view_image(await backend.images.get(image_id), backend.store, backend.policy.pictures)
 
 
 @router.post("/images/{image_id}/retry", status_code=202, responses=refusals(403, 404, 409, 422))
 async def retry_image(image_id: ImageId, backend: InBackend) -> ImageView:
     """Give a failed image new attempts."""
-    return view_image(await backend.producer.retry(image_id), backend.store)
+    return view_image(await backend.producer.retry(image_id), backend.store, backend.policy.pictures)
 
 
 # Before the pictures: no preset may be called so.
@@ -88,14 +88,12 @@ async def read_markup(
 
 def to_paste(row: Row, backend: Backend, base_url: str, *, sizes: str, alt: str) -> str:
     """Write the HTML of an image's renditions for a page that may be anywhere."""
-    base = base_url.rstrip("/")
+    base, pictures = base_url.rstrip("/"), backend.policy.pictures
 
     def url_of(one: Rendition) -> str:
-        return (
-            f"{backend.public_url}/{one['key']}"
-            if backend.public_url
-            else base + path_of(row["image_id"], one)
-        )
+        is_elsewhere = backend.public_url and not pictures.secret
+        path = pictures.address(path_of(row["image_id"], one))
+        return f"{backend.public_url}/{one['key']}" if is_elsewhere else base + path
 
     return markup(
         alike(row["renditions"], row["source_format"]),
@@ -131,20 +129,25 @@ async def read_picture(
     rendition = choose(row["renditions"], preset, request.headers.get("accept", ""), v)
     if rendition is None:
         raise NotFound(f"Image {image_id} is {row['state']} and has no rendition {preset!r}.")
-    # Two makings of one recipe have the same key, and maybe other bytes.
-    name = rendition["key"].rsplit("/", 1)[-1]
-    etag = f'"{name}-{rendition["bytes"]}-{row["source_sha256"][:16]}"'
+    etag = _etag(rendition, row["source_sha256"])
     vary = {} if "." in preset else {"Vary": "Accept"}
     life = FOR_EVER if v == version_of(rendition) else FOR_MINUTES
-    headers = {**PICTURE_HEADERS, **life, "ETag": etag, **vary}
+    pictures, query = backend.policy.pictures, request.scope["query_string"].decode()
+    headers = {**PICTURE_HEADERS, **pictures.kept(life, query), "ETag": etag, **vary}
     if etag in if_none_match or if_none_match == "*":
         return Response(status_code=304, headers=headers)
     if url := await _url_elsewhere(rendition["key"], backend):
-        return RedirectResponse(url, headers=REDIRECT_HEADERS | vary)
+        return RedirectResponse(url, headers=pictures.kept(REDIRECT_HEADERS, query) | vary)
     data = await backend.store.get(rendition["key"])
     headers["Content-Type"] = CONTENT_TYPES[rendition["format"]]
     is_same = request.headers.get("if-range", etag) == etag
     return _serve(data, headers, request.headers.get("range", "") if is_same else "")
+
+
+def _etag(rendition: Rendition, source_sha256: str) -> str:
+    """Name these bytes. Two makings of one recipe have the same key, and maybe other bytes."""
+    name = rendition["key"].rsplit("/", 1)[-1]
+    return f'"{name}-{rendition["bytes"]}-{source_sha256[:16]}"'
 
 
 async def _url_elsewhere(key: str, backend: Backend) -> str | None:

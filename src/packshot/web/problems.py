@@ -31,6 +31,7 @@ STRICT: Final = (  # first the header for all, then the one for what is not a pa
 MEANINGS: Final = {
     400: "This is not HTTP, or the body is not JSON.",
     401: "There is no access key, or not one that works.",
+    429: "Too many requests came with this access key; see `Retry-After` and `RateLimit`.",
     403: "The access key has another scope, or another site would write.",
     404: "There is no such thing.",
     408: "The request did not arrive in time.",
@@ -77,7 +78,7 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 # see `clients`, which reads every request first, and `access`, which may not let it in
 ANY_REFUSALS: Final = refusals(400, 408, 413, 414, 431, 503)
-LOCKED_REFUSALS: Final = refusals(401, 403)
+LOCKED_REFUSALS: Final = refusals(401, 403, 429)
 BODY_REFUSALS: Final = refusals(403, 422)
 
 

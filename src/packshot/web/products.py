@@ -29,7 +29,8 @@ async def list_products(
     if next_cursor:
         url = request.url.include_query_params(cursor=next_cursor)
         response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
-    return ProductPage(products=[view_product(row, backend.store) for row in page], next_cursor=next_cursor)
+    products = [view_product(row, backend.store, backend.policy.pictures) for row in page]
+    return ProductPage(products=products, next_cursor=next_cursor)
 
 
 @router.head("/{product_id}", include_in_schema=False)
@@ -49,7 +50,7 @@ async def read_product(
 async def change_product(product_id: ProductId, body: ProductChanges, backend: InBackend) -> ProductView:
     """Change a product; images whose URL stays keep their result, whatever their new position."""
     row = await backend.producer.change(product_id, body.model_dump(exclude_unset=True))
-    return view_product(row, backend.store)
+    return view_product(row, backend.store, backend.policy.pictures)
 
 
 @router.delete("/{product_id}", status_code=204, responses=refusals(403, 404, 422))

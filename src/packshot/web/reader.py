@@ -16,7 +16,8 @@ from packshot import __version__
 from packshot.cache import Cache
 from packshot.products import Products
 from packshot.stores import Store
-from packshot.web.views import ProductView, view_product
+from packshot.web.pictures import Pictures
+from packshot.web.views import OURS, ProductView, view_product
 
 ANY_KEY: Final = "00/0"
 CACHED_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
@@ -43,10 +44,13 @@ class Answer:
 class ProductReader:
     """Reads products; `cache` is None where there is no Redis."""
 
-    def __init__(self, products: Products, store: Store, cache: Cache | None) -> None:
+    def __init__(
+        self, products: Products, store: Store, cache: Cache | None, pictures: Pictures = OURS
+    ) -> None:
         self._products = products
         self._store = store
         self._cache = cache
+        self._pictures = pictures
         self._program = _fingerprint(store)
 
     async def read(self, product_id: int, if_none_match: str) -> Answer:
@@ -63,16 +67,16 @@ class ProductReader:
 
     async def _shape(self, product_id: int) -> Answer:
         version, row = await self._products.get_versioned(product_id)
-        body = view_product(row, self._store).model_dump_json().encode()
+        body = view_product(row, self._store, self._pictures).model_dump_json().encode()
         if self._cache:
             self._cache.put(self._key(product_id), version, body)
         return Answer(self._etag(version), body)
 
     def _etag(self, version: str) -> str:
-        return f'"{version[:32]}-{self._program}"'
+        return f'"{version[:32]}-{self._program}{self._pictures.edition}"'
 
     def _key(self, product_id: int) -> str:
-        return f"{self._program}:{product_id}"
+        return f"{self._program}{self._pictures.edition}:{product_id}"
 
 
 def names(if_none_match: str, etag: str) -> bool:

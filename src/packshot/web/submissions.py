@@ -21,7 +21,7 @@ async def create_product(body: NewProduct, backend: InBackend, response: Respons
     """Store a product; its images are processed in the background."""
     row = await backend.producer.submit(body.product())
     response.headers["Location"] = f"/products/{row['product_id']}"
-    return view_product(row, backend.store)
+    return view_product(row, backend.store, backend.policy.pictures)
 
 
 @router.post("/products/batch", tags=["products"])
@@ -35,4 +35,4 @@ async def process_image(body: NewImage, backend: InBackend, response: Response) 
     """Download and compress one URL in the background."""
     row = await backend.producer.submit_image(body.image_url, body.product_id)
     response.headers["Location"] = f"/images/{row['image_id']}"
-    return view_image(row, backend.store)
+    return view_image(row, backend.store, backend.policy.pictures)

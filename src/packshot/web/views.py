@@ -12,7 +12,9 @@ from packshot.lifecycle import ImageState
 from packshot.stores import Store
 from packshot.web.bodies import State
 from packshot.web.choice import Rendition, path_of
+from packshot.web.pictures import Pictures
 
+OURS: Final = Pictures()  # for who needs no signature: the console has a key, the command line a person
 LOCATION: Final[dict[str, Any]] = {
     "headers": {"Location": {"description": "Where it can be read.", "schema": {"type": "string"}}}
 }
@@ -131,13 +133,13 @@ class ProductPage(BaseModel):
     next_cursor: str | None
 
 
-def view_product(row: Row, store: Store) -> ProductView:
+def view_product(row: Row, store: Store, pictures: Pictures = OURS) -> ProductView:
     """Shape a product's row with its images."""
-    return ProductView(**{**row, "images": [view_image(image, store) for image in row["images"]]})
+    return ProductView(**{**row, "images": [view_image(image, store, pictures) for image in row["images"]]})
 
 
-def view_image(row: Row, store: Store) -> ImageView:
-    """Shape an image's row with its renditions."""
+def view_image(row: Row, store: Store, pictures: Pictures = OURS) -> ImageView:
+    """Shape an image's row with its renditions, whose addresses `pictures` signs if it has to."""
     return ImageView(
         **{
             **row,
@@ -145,7 +147,9 @@ def view_image(row: Row, store: Store) -> ImageView:
             "url": f"/images/{row['image_id']}",
             "error": _view_error(row),
             "source": _view_source(row),
-            "renditions": [_view_rendition(row["image_id"], one, store) for one in row["renditions"]],
+            "renditions": [
+                _view_rendition(row["image_id"], one, store, pictures) for one in row["renditions"]
+            ],
         }
     )
 
@@ -178,6 +182,6 @@ def _view_error(row: Row) -> ErrorView | None:
     )
 
 
-def _view_rendition(image_id: int, rendition: Rendition, store: Store) -> RenditionView:
+def _view_rendition(image_id: int, rendition: Rendition, store: Store, pictures: Pictures) -> RenditionView:
     location = store.location(rendition["key"])
-    return RenditionView(**rendition, path=location, url=path_of(image_id, rendition))
+    return RenditionView(**rendition, path=location, url=pictures.address(path_of(image_id, rendition)))
