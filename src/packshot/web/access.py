@@ -44,7 +44,7 @@ CONSOLE_OPEN: Final = (SIGN_IN, "/console/files/")
 
 # They cost nothing and nobody guesses one: a hint to who repeats a mistake, and no wall. A good key is never
 # refused because of wrong ones from the same address.
-WRONG_KEYS_PER_MINUTE: Final = 60
+WRONG_KEYS_PER_MINUTE: Final = 600
 
 ANYBODY_HERE: Final = Caller(None, Scope.ADMIN)
 FORWARDED: Final = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
