@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from packshot.errors import ConfigError
-from packshot.settings import Settings, cores, load_settings
+from packshot.settings import Settings, cores, load_settings, secrets_in
 
 
 @pytest.fixture(autouse=True)
@@ -177,3 +177,18 @@ def test_a_public_address_is_one_of_the_web(monkeypatch: pytest.MonkeyPatch, val
 def test_an_address_that_every_visitor_sees_has_no_login_and_no_query(url: str) -> None:
     with pytest.raises(ConfigError, match="PACKSHOT_PUBLIC_URL"):
         load_settings(public_url=url)
+
+
+@pytest.mark.parametrize(("pictures", "secret"), [("signed", ""), ("signed", "x" * 31), ("public", "short")])
+def test_a_secret_that_is_too_short_is_refused_and_not_repeated(pictures: str, secret: str) -> None:
+    with pytest.raises(ConfigError, match=r"PACKSHOT_SIGNING_SECRET: .* needs 32") as error:
+        load_settings(pictures=pictures, signing_secret=secret)
+
+    assert not secret or secret not in str(error.value)
+
+
+def test_the_signing_secret_is_not_shown() -> None:
+    settings = load_settings(pictures="signed", signing_secret="s" * 32)
+
+    assert "s" * 32 not in repr(settings)
+    assert "s" * 32 in secrets_in(settings)
