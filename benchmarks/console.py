@@ -30,7 +30,8 @@ from packshot.settings import load_settings
 
 ROUNDS: Final = 15
 TABS: Final = 100
-LISTEN_SECONDS: Final = 10
+LISTEN_SECONDS: Final = 20
+SETTLE_SECONDS: Final = 3  # PostgreSQL writes its own figures down that late
 PAGES: Final = {
     "overview": "/",
     "grid": "/console/products",
@@ -101,9 +102,10 @@ async def _time(name: str, ask: Question, required: AtMost | None = None) -> Res
 
 
 async def _tabs(system: System, database: Database) -> list[Result]:
+    await asyncio.sleep(SETTLE_SECONDS)
     alone = await _load(system, database)
     async with _listening(system.port):
-        await asyncio.sleep(1)
+        await asyncio.sleep(SETTLE_SECONDS)
         quiet = await _load(system, database)
         busy = await _load(system, database, edits_per_second=5)
     edits = await _load(system, database, edits_per_second=5)
