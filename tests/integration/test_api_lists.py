@@ -6,6 +6,7 @@ from tests.rows import claimed, finish
 from tests.shop import URL, create, read, wrong_fields
 
 from packshot.app import App
+from packshot.lifecycle import GiveUp
 
 
 async def ids(api: AsyncClient, query: str) -> list[int]:
@@ -143,3 +144,17 @@ async def test_products_are_found_by_their_state(api: AsyncClient, app: App) -> 
 )
 async def test_a_wrong_filter_is_refused_by_its_name(api: AsyncClient, field: str, value: str) -> None:
     assert wrong_fields(await api.get("/products", params={field: value})) == [field]
+
+
+async def test_products_are_found_by_the_code_of_a_failed_image(api: AsyncClient, app: App) -> None:
+    await create(api)
+    failed = await create(api)
+    claim = await claimed(app.images, failed["images"][0]["id"])
+    await app.images.give_up(claim, GiveUp("source_gone", "Not there."))
+
+    assert await ids(api, "error_code=source_gone") == [failed["product_id"]]
+    assert await ids(api, "error_code=not_an_image") == []
+
+
+async def test_a_code_that_does_not_exist_is_refused(api: AsyncClient) -> None:
+    assert wrong_fields(await api.get("/products?error_code=nonsense")) == ["error_code"]
