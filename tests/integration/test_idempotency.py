@@ -11,13 +11,17 @@ from httpx import AsyncClient, Response
 from tests.shop import URL, a_product, problem_in, wrong_fields
 
 from packshot.app import App
-from packshot.database import Database
+from packshot.database import ConstraintViolated, Database
 from packshot.first_answers import LOCK
 from packshot.keys import Scope
 
 KEY = {"Idempotency-Key": '"8e03978e-40d5-43e8-bc93-6894a57f9324"'}
 CREATE = ("/products", a_product())
-SUBMISSIONS = [CREATE, ("/process-image", {"image_url": URL})]
+SUBMISSIONS = [
+    CREATE,
+    ("/products/batch", {"products": [a_product()]}),
+    ("/process-image", {"image_url": URL}),
+]
 
 
 async def send(api: AsyncClient, body: object = None, path: str = "/products", **headers: str) -> Response:
@@ -55,7 +59,7 @@ async def test_the_same_request_gets_the_first_answer_word_for_word(
     assert first.is_success
     assert (again.status_code, again.content) == (first.status_code, first.content)
     for header in ("location", "content-type"):
-        assert again.headers[header] == first.headers[header]
+        assert again.headers.get(header) == first.headers.get(header)
 
 
 async def test_an_answer_says_whether_it_is_a_repeated_one(api: AsyncClient) -> None:
@@ -149,15 +153,19 @@ async def test_what_was_refused_does_not_hold_the_key(api: AsyncClient) -> None:
     assert (await send(api)).status_code == 201
 
 
-async def test_a_product_whose_answer_cannot_be_kept_is_not_kept_either(api: AsyncClient, app: App) -> None:
-    await app.database.execute("ALTER TABLE idempotent_answers RENAME body TO away")
+@pytest.mark.parametrize(("path", "body"), SUBMISSIONS, ids=lambda value: str(value)[:14])
+async def test_what_was_done_is_undone_if_its_answer_cannot_be_kept(
+    api: AsyncClient, app: App, path: str, body: dict[str, Any]
+) -> None:
+    await app.database.execute("ALTER TABLE idempotent_answers ADD CONSTRAINT is_full CHECK (false)")
     try:
-        with pytest.raises(Exception, match="body"):
-            await send(api)
+        with pytest.raises(ConstraintViolated, match="is_full"):
+            await send(api, body, path)
     finally:
-        await app.database.execute("ALTER TABLE idempotent_answers RENAME away TO body")
+        await app.database.execute("ALTER TABLE idempotent_answers DROP CONSTRAINT is_full")
 
     assert await count(app) == 0
+    assert await app.database.fetch("SELECT FROM images") == []
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "two words", "tab\t.", "größe"])
