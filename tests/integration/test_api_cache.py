@@ -100,7 +100,9 @@ async def test_a_condition_on_a_product_that_is_gone_is_not_found(api: AsyncClie
 async def test_head_says_what_get_says(api: AsyncClient) -> None:
     url = f"/products/{(await create(api))['product_id']}"
 
-    assert (await api.head(url)).headers == (await api.get(url)).headers
+    head, get = [await ask(url, headers={"X-Request-Id": "7"}) for ask in (api.head, api.get)]
+
+    assert head.headers == get.headers
 
 
 async def test_the_second_answer_is_the_first_one(api: AsyncClient) -> None:

@@ -153,8 +153,8 @@ async def test_an_image_that_is_not_there_has_no_markup(api: AsyncClient) -> Non
 
 
 async def test_head_answers_as_get_does(api: AsyncClient, app: App, image_id: int) -> None:
-    url = await show(app, image_id, *PHOTO)
+    url = f"{await show(app, image_id, *PHOTO)}/markup"
 
-    head, get = await api.head(f"{url}/markup"), await api.get(f"{url}/markup")
+    head, get = [await ask(url, headers={"X-Request-Id": "7"}) for ask in (api.head, api.get)]
 
     assert (head.status_code, head.headers) == (200, get.headers)

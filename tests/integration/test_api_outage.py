@@ -127,4 +127,4 @@ async def test_a_bug_is_a_plain_answer_without_details(app: App) -> None:
         answer = await api.get("/users/1")
 
     assert problem_in(answer, 500)["detail"] == "This is a bug in Packshot; its log has the details."
-    assert set(answer.json()) == {"type", "title", "status", "detail"}
+    assert set(answer.json()) == {"type", "title", "status", "detail", "request_id"}
