@@ -31,7 +31,8 @@ LAYERS: Final = (
         "srgb",
         "thumbhash",
     },  # decisions
-    {"account", "telemetry", "wholeness"},
+    {"telemetry", "wholeness"},
+    {"account", "traces"},  # what is told of work
     {
         "body",
         "child",
@@ -98,6 +99,7 @@ LAYERS: Final = (
     },  # the story
     {"web"},  # the story told over HTTP
     {"app", "doctor"},  # who puts it together, who looks at every part
+    {"workshop"},  # with what makes pictures
     {"daemon", "existing", "terminal"},  # who runs it, who shows it
     {"commands", "correspondence", "upkeep"},
     {"demo", "issuing", "running"},
@@ -119,6 +121,7 @@ OWNERS: Final = {
     "markupsafe": {"web"},
     "numpy": {"codecs", "encode", "resize", "srgb", "ssimulacra2"},  # in the child process only
     "obstore": {"stores"},
+    "opentelemetry": {"traces"},
     "orjson": {"database", "terminal"},  # jsonb columns; `--json`
     "prometheus_client": {"metrics"},
     "pydantic": {"settings", "web", "commands"},  # commands reads files by the API's shapes

@@ -20,6 +20,7 @@ from typing import Final, Literal
 from packshot.errors import PackshotError, SourceBusy
 from packshot.lifecycle import GiveUp, Release, Retry
 from packshot.models import Rendition
+from packshot.telemetry import Fact, Span
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,8 @@ QUIET: Final = ("ready", "discarded")
 class Account:
     """One attempt: each step's time in milliseconds, the bytes that came in, what was made of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, span: Span) -> None:
+        self._span = span
         self.outcome: Outcome = "left"
         self.code: str | None = None
         self.milliseconds: dict[str, float] = {}
@@ -49,11 +51,12 @@ class Account:
         return sum(rendition.bytes for rendition in self.renditions)
 
     @contextmanager
-    def step(self, name: str) -> Iterator[None]:
+    def step(self, name: str, **facts: Fact) -> Iterator[None]:
         """Time the block as the step `name`, also if it fails."""
         started = perf_counter()
         try:
-            yield
+            with self._span(name, **facts):
+                yield
         finally:
             self.milliseconds[name] = _milliseconds_since(started)
 

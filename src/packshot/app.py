@@ -4,7 +4,6 @@ The composition root: the one place that knows the concrete rooms, and in which 
 Everything opens in reading order and closes in reverse; the brokers, which end the work, close first of all.
 """
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -20,36 +19,27 @@ from packshot.brokers import Broker, open_broker, open_local
 from packshot.brokers.memory import MemoryBroker
 from packshot.cache import ANSWER_SECONDS, Cache, Redis
 from packshot.collector import Collector
-from packshot.compress import Compressor
-from packshot.consumer import Consumer
 from packshot.courier import Courier
 from packshot.database import Database
-from packshot.download import Downloader
-from packshot.errors import ConfigError
 from packshot.first_answers import FirstAnswers
 from packshot.images import Images
 from packshot.keyring import Keyring
 from packshot.keys import Keys
 from packshot.ledger import Ledger
-from packshot.lifecycle import RetryPolicy
 from packshot.metrics import Metrics
 from packshot.news import News
 from packshot.originals import Originals
 from packshot.outbox import Outbox
-from packshot.outdated import OutdatedImages
 from packshot.overview import Overview
-from packshot.pipeline import Pipeline
-from packshot.politeness import VISIT_SECONDS, Download, Manners
 from packshot.postgres import embedded_postgres
 from packshot.posting import Poster, receiver_url, receivers_guard
 from packshot.presets import load_presets
 from packshot.producer import Producer
 from packshot.products import Products
-from packshot.pulse import Pulse
-from packshot.reprocessing import Reprocessing
 from packshot.settings import Settings, aws_environment
 from packshot.stores import Store, open_store
 from packshot.sweeper import Sweeper
+from packshot.telemetry import Span, no_span
 from packshot.users import Users
 from packshot.vitals import Vitals
 from packshot.web.api import create_api, create_health_api
@@ -61,7 +51,6 @@ from packshot.webhooks import Webhooks
 from packshot.workers import Desk, Workers
 
 LOCAL: Final = "memory:"
-NICENESS: Final = 10  # of 19: who serves and makes new pictures on this machine gets the cores first
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +80,7 @@ class App:
     sweeper: Sweeper
     desk: Desk
     metrics: Metrics
+    span: Span
 
 
 @asynccontextmanager
@@ -108,7 +98,8 @@ async def open_app(settings: Settings, slots: int = 0) -> AsyncIterator[App]:
         desk = stack.enter_context(Desk.open(settings.data_dir, slots))
         redis = await stack.enter_async_context(open_redis(settings, ANSWER_SECONDS))
         keyring = await stack.enter_async_context(Keyring.open(Keys(database)))
-        yield _build(settings, folder, database, desk, Cache(redis) if redis else None, keyring)
+        span = await stack.enter_async_context(open_traces(settings.traces_url))
+        yield _build(settings, folder, database, desk, Cache(redis) if redis else None, keyring, span)
 
 
 @asynccontextmanager
@@ -121,13 +112,26 @@ async def open_redis(settings: Settings, seconds: float) -> AsyncIterator[Redis 
         yield redis
 
 
-def _build(
+@asynccontextmanager
+async def open_traces(url: str) -> AsyncIterator[Span]:
+    """Open what makes spans, if somebody wants them."""
+    if not url:
+        yield no_span
+        return
+    from packshot.traces import Traces  # noqa: PLC0415 - heavy, and not for everybody
+
+    async with Traces.open(url) as traces:
+        yield traces.span
+
+
+def _build(  # noqa: PLR0913, PLR0917 - what was opened
     settings: Settings,
     folder: Path | None,
     database: Database,
     desk: Desk,
     cache: Cache | None,
     keyring: Keyring,
+    span: Span,
 ) -> App:
     users = Users(database)
     products = Products(database, max_attempts=settings.max_attempts)
@@ -151,7 +155,7 @@ def _build(
     collector = Collector(database, store)
     sweeper = Sweeper(backlog, images, workers, broker, local, desk)
     batches = Batches(database, max_attempts=settings.max_attempts)
-    producer = Producer(products, batches, images, collector, sweeper.wake)
+    producer = Producer(products, batches, images, collector, sweeper.wake, span=span)
     return App(
         settings=settings,
         database_folder=folder,
@@ -176,33 +180,8 @@ def _build(
         sweeper=sweeper,
         desk=desk,
         metrics=Metrics(desk.counts),
+        span=span,
     )
-
-
-@asynccontextmanager
-async def open_consumer(app: App) -> AsyncIterator[Consumer]:
-    """Build what a worker needs besides: the downloader, its manners, and the decoder children."""
-    presets = load_presets(app.settings.presets_file)
-    async with (
-        open_redis(app.settings, VISIT_SECONDS) as redis,
-        Downloader(app.settings) as downloader,
-        Compressor(app.settings, presets) as compressor,
-        Pulse.beating() as pulse,
-    ):
-        pipeline = Pipeline(
-            images=app.images,
-            desk=app.desk,
-            pulse=pulse,
-            download=_manners(app.settings, redis).polite(_counted(app, downloader)),
-            compress=app.metrics.decoding(compressor.compress),
-            store=app.store,
-            collector=app.collector,
-            presets=presets,
-            policy=_retry_policy(app.settings),
-            count=app.metrics.attempt,
-        )
-        brokers = {app.broker, app.local}
-        yield Consumer(brokers, app.images, app.desk, pipeline.process, app.sweeper.wake)
 
 
 @asynccontextmanager
@@ -210,55 +189,6 @@ async def open_courier(app: App) -> AsyncIterator[Courier]:
     """Build what carries messages to the receivers of webhooks."""
     async with Poster(receivers_guard(app.settings)) as poster:
         yield Courier(app.outbox, poster.post, Writer(app.store).write)
-
-
-@asynccontextmanager
-async def open_reprocessing(app: App, only: str | None, share: float) -> AsyncIterator[Reprocessing]:
-    """Build what brings old images to the presets of today, or to the one that is called `only`.
-
-    The whole process becomes a quiet one: its children inherit that.
-    """
-    today = load_presets(app.settings.presets_file)
-    presets = [preset for preset in today if only in (None, preset.name)]
-    if not presets:
-        names = ", ".join(preset.name for preset in today)
-        raise ConfigError(f"There is no preset {only!r}; there are {names}.")
-    os.nice(NICENESS)
-    async with (
-        open_redis(app.settings, VISIT_SECONDS) as redis,
-        Downloader(app.settings) as downloader,
-        Compressor(app.settings, today) as compressor,
-    ):
-        yield Reprocessing(
-            outdated=OutdatedImages(app.database),
-            desk=app.desk,
-            download=_manners(app.settings, redis).polite(downloader.download),
-            compress=compressor.compress,
-            store=app.store,
-            collector=app.collector,
-            presets=presets,
-            today=today,
-            hands=app.settings.workers,
-            share=share,
-        )
-
-
-def _retry_policy(settings: Settings) -> RetryPolicy:
-    return RetryPolicy(settings.retry_seconds, settings.max_retry_seconds, settings.max_attempts)
-
-
-def _manners(settings: Settings, redis: Redis | None) -> Manners:
-    return Manners(
-        settings.host_downloads,
-        dict(settings.host_limits),
-        longest_seconds=settings.download_seconds,
-        longest_pause_seconds=settings.max_retry_seconds,
-        redis=redis,
-    )
-
-
-def _counted(app: App, downloader: Downloader) -> Download:
-    return app.metrics.downloads(downloader.download, downloader.class_of_host)
 
 
 def open_api(app: App) -> FastAPI:
@@ -291,6 +221,7 @@ def _backend(app: App) -> Backend:
         first_answers=FirstAnswers(app.database),
         metrics=app.metrics,
         vitals=_vitals(app),
+        span=app.span,
     )
 
 

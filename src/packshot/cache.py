@@ -12,18 +12,24 @@ has asked PostgreSQL for the version before. There is no way to keep an old answ
 import asyncio
 import logging
 import re
+import sys
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
-from redis.asyncio.connection import Connection, parse_url
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
-from redis.maint_notifications import MaintNotificationsConfig
-
 from packshot.errors import ConfigError
+
+# Where OpenTelemetry's SDK is installed, redis loads it, with 3 MB, for figures that nobody asks it for.
+sys.modules.setdefault("opentelemetry.sdk", None)  # type: ignore[arg-type]  # Python's own way to say: not there
+from redis.asyncio.connection import Connection, parse_url  # noqa: E402 - after that line
+from redis.asyncio.retry import Retry  # noqa: E402 - likewise
+from redis.backoff import NoBackoff  # noqa: E402 - likewise
+from redis.exceptions import RedisError  # noqa: E402 - likewise
+from redis.maint_notifications import MaintNotificationsConfig  # noqa: E402 - likewise
+
+if sys.modules["opentelemetry.sdk"] is None:
+    del sys.modules["opentelemetry.sdk"]  # type: ignore[unreachable]  # whoever wants it now may have it
 
 log = logging.getLogger(__name__)
 

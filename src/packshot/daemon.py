@@ -21,7 +21,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from packshot.addresses import is_loopback
-from packshot.app import App, open_api, open_app, open_consumer, open_courier, open_health_api
+from packshot.app import App, open_api, open_app, open_courier, open_health_api
 from packshot.consumer import Consumer
 from packshot.courier import Courier
 from packshot.errors import ConfigError, ServiceUnavailable
@@ -29,6 +29,7 @@ from packshot.settings import Settings
 from packshot.telemetry import about
 from packshot.web.clients import Connection
 from packshot.web.crowd import MAX_CONNECTIONS, Crowd
+from packshot.workshop import open_consumer
 
 log = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 from urllib.parse import quote
 
-from packshot.app import App, open_app, open_consumer
+from packshot.app import App, open_app
 from packshot.commands import watch
 from packshot.errors import ConfigError
 from packshot.models import Product
@@ -29,6 +29,7 @@ from packshot.settings import Settings
 from packshot.telemetry import start_logging
 from packshot.terminal import print_images, screen
 from packshot.web.views import ProductView, view_product
+from packshot.workshop import open_consumer
 
 HOST: Final = "127.0.0.1"
 

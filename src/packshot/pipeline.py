@@ -27,7 +27,7 @@ from packshot.models import Claim, Preset, Rendered, Source
 from packshot.politeness import Download
 from packshot.pulse import Pulse
 from packshot.stores import Store
-from packshot.telemetry import about
+from packshot.telemetry import Span, about, no_span
 from packshot.workers import Desk
 
 FIRST_PAUSE_SECONDS: Final = 1
@@ -49,6 +49,7 @@ class Pipeline:
         presets: Sequence[Preset],
         policy: RetryPolicy,
         count: Callable[[Account], None],
+        span: Span = no_span,
     ) -> None:
         self._images = images
         self._desk = desk
@@ -60,21 +61,18 @@ class Pipeline:
         self._presets = presets
         self._policy = policy
         self._count = count
+        self._span = span
         self._pause = Pause()
         self._families: defaultdict[str, Family] = defaultdict(Family)
 
     async def process(self, claim: Claim) -> None:
         """Bring the image to its next state. Raises ServiceUnavailable when even that cannot be written."""
-        account = Account()
-        with about(
-            image_id=claim.image_id,
-            attempt=claim.attempt,
-            product_id=claim.product_id,
-            request_id=claim.request_id,
-            source_url=claim.source_url,
-        ):
+        account = Account(self._span)
+        with about(request_id=claim.request_id, **identity(claim)):
             try:
-                await self._attempt(claim, account)
+                with self._span("attempt", claim.traceparent, **identity(claim)) as note:
+                    await self._attempt(claim, account)
+                    note(outcome=account.outcome, code=account.code)
             finally:
                 account.tell()
                 self._count(account)
@@ -142,7 +140,7 @@ class Pipeline:
         lacking = missing(self._presets, had)
         if twin and not lacking:
             return replace(twin, renditions=chosen(self._presets, had))
-        with account.step("compress"):
+        with account.step("compress", presets=",".join(preset.name for preset in lacking)):
             compressed = await self._compress(folder / "source", folder, lacking)
         with account.step("store"), self._pause.after_trouble():
             made = await keep(self._store, source.sha256, lacking, compressed)
@@ -174,6 +172,16 @@ class Pipeline:
     def _discard(self, account: Account, stale: StaleClaim) -> None:
         self._desk.count("late_results")
         account.ends("discarded", str(stale))
+
+
+def identity(claim: Claim) -> dict[str, str | int | None]:
+    """Return what an attempt is about, for lines and spans."""
+    return {
+        "image_id": claim.image_id,
+        "product_id": claim.product_id,
+        "attempt": claim.attempt,
+        "source_url": claim.source_url,
+    }
 
 
 class Family:

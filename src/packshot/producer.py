@@ -15,6 +15,7 @@ from packshot.database import Connection, Row
 from packshot.images import Images
 from packshot.models import Product
 from packshot.products import Products
+from packshot.telemetry import Span, no_span
 
 
 class Producer:
@@ -27,12 +28,15 @@ class Producer:
         images: Images,
         collector: Collector,
         wake: Callable[[], None],
+        *,
+        span: Span = no_span,
     ) -> None:
         self._products = products
         self._batches = batches
         self._images = images
         self._collector = collector
         self.wake = wake
+        self._span = span
 
     def within(self, connection: Connection) -> "Producer":
         """Return one that works inside the transaction of `connection`; who commits it wakes the sweeper."""
@@ -42,17 +46,20 @@ class Producer:
             self._images.within(connection),
             self._collector,
             wake=lambda: None,
+            span=self._span,
         )
 
     async def submit(self, product: Product) -> Row:
         """Store a product with its images and return its row; raise InvalidInput for an unknown user."""
-        row = await self._products.add(product)
+        with self._span("submit", images=len(product.product_images)):
+            row = await self._products.add(product)
         self.wake()
         return row
 
     async def submit_all(self, products: Sequence[Product], *, all_or_nothing: bool) -> list[Added]:
         """Store many products with their images, and say what became of each."""
-        added = await self._batches.add(products, all_or_nothing=all_or_nothing)
+        with self._span("submit", products=len(products)):
+            added = await self._batches.add(products, all_or_nothing=all_or_nothing)
         self.wake()
         return added
 

@@ -132,6 +132,9 @@ class Settings(BaseSettings):
         le=65535,
         description="Where `packshot work` shows `/metrics`, `/healthz` and `/readyz`; 0 is nowhere.",
     )
+    traces_url: str = Field(
+        "", description="`http://collector:4318`; where traces go by OTLP over HTTP; empty makes none."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="What is worth a log line."
     )
@@ -180,6 +183,14 @@ class Settings(BaseSettings):
             )
         return value
 
+    @field_validator("traces_url")
+    @classmethod
+    def _is_a_collector(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ValueError("use http://host:4318 or https://host/v1/traces")
+        return value
+
     @property
     def store_dir_url(self) -> str:
         """The store's URL with its default filled in."""
@@ -188,7 +199,13 @@ class Settings(BaseSettings):
 
 def secrets_in(settings: Settings) -> list[str]:
     """Return what must never be written: our own secret, the passwords in URLs, and what AWS calls secret."""
-    urls = (settings.database_url, settings.broker_url, settings.store_url, settings.cache_url)
+    urls = (
+        settings.database_url,
+        settings.broker_url,
+        settings.store_url,
+        settings.cache_url,
+        settings.traces_url,
+    )
     logins = (urlsplit(url).netloc.rpartition("@")[0] for url in urls)
     passwords = [password for _, _, password in (login.partition(":") for login in logins) if password]
     aws = aws_environment()

@@ -8,12 +8,31 @@ true, and is then on every line from there, whoever writes it.
 import logging
 import sys
 from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
-from typing import Any, Final, Literal
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Final, Literal, Protocol
 
 import structlog
 
 from packshot.redaction import Redaction
+
+Fact = str | int | float | None
+
+
+class Note(Protocol):
+    """Adds facts to a span."""
+
+    def __call__(self, **facts: Fact) -> None:
+        """Add them; what is None is left out."""
+
+
+class Span(Protocol):
+    """Times a block as a part of the request or attempt that is under way; see `traces`."""
+
+    def __call__(
+        self, name: str, parent: str | None = None, /, **facts: Fact
+    ) -> AbstractContextManager[Note]:
+        """Begin in the block; `parent` is where it belongs if that began elsewhere."""
+
 
 SHARED: Final[list[structlog.typing.Processor]] = [
     structlog.contextvars.merge_contextvars,
@@ -68,6 +87,18 @@ def current(name: str) -> str | None:
     """Return what is on every line under this name, if something is."""
     fact = structlog.contextvars.get_contextvars().get(name)
     return None if fact is None else str(fact)
+
+
+def no_span(_: str, __: str | None = None, /, **___: Fact) -> AbstractContextManager[Note]:
+    """Time nothing: nobody wants traces."""
+    return NO_SPAN
+
+
+def _forget(**_: Fact) -> None:
+    """There is no span to add to."""
+
+
+NO_SPAN: Final = nullcontext[Note](_forget)
 
 
 def origin() -> tuple[str | None, str | None]:

@@ -4,7 +4,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 from urllib.parse import urlsplit
 
-from packshot.app import App, open_reprocessing
+from packshot.app import App
 from packshot.errors import ConfigError
 from packshot.existing import open_existing
 from packshot.garbage import Findings, GarbageCollection
@@ -12,6 +12,7 @@ from packshot.moving import Load, Move, switch
 from packshot.settings import Settings, aws_environment
 from packshot.stores import Store, open_store
 from packshot.terminal import comparison_table, counting, print_json, progress_of, reaching, screen, size
+from packshot.workshop import open_reprocessing
 
 MOST_IS_GARBAGE: Final = """\
 This database knows {in_use:,} files of this store, and {garbage:,} would go. Are PACKSHOT_DATABASE_URL,

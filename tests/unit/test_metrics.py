@@ -10,6 +10,7 @@ from packshot.errors import DecoderCrashed, ImageDamaged, PackshotError, SourceB
 from packshot.lifecycle import GiveUp
 from packshot.metrics import Metrics
 from packshot.models import Compressed, Rendition, Source
+from packshot.telemetry import no_span
 
 SOURCE = Source("00" * 32, 1000, "png")
 
@@ -31,7 +32,7 @@ def class_of(url: str, _: Path) -> str:
 
 
 def test_a_picture_counts_with_its_bytes_and_what_its_main_rendition_saves() -> None:
-    metrics, account = Metrics({}), Account()
+    metrics, account = Metrics({}), Account(no_span)
     account.bytes_in = 1000
     account.delivers([a_rendition("large", 400), a_rendition("thumb", 50)])
 
@@ -45,7 +46,7 @@ def test_a_picture_counts_with_its_bytes_and_what_its_main_rendition_saves() -> 
 
 
 def test_a_rendition_that_has_grown_saves_nothing_and_costs_nothing() -> None:
-    metrics, account = Metrics({}), Account()
+    metrics, account = Metrics({}), Account(no_span)
     account.bytes_in = 100
     account.delivers([a_rendition("large", 400)])
 
@@ -55,7 +56,7 @@ def test_a_rendition_that_has_grown_saves_nothing_and_costs_nothing() -> None:
 
 
 def test_a_failure_counts_under_its_code() -> None:
-    metrics, account = Metrics({}), Account()
+    metrics, account = Metrics({}), Account(no_span)
     account.fails(SourceGone("Not there."), GiveUp("source_gone", "Not there."))
 
     metrics.attempt(account)

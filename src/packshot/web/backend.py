@@ -17,6 +17,7 @@ from packshot.overview import Overview
 from packshot.producer import Producer
 from packshot.products import Products
 from packshot.stores import Store
+from packshot.telemetry import Span
 from packshot.users import Users
 from packshot.vitals import Vitals
 from packshot.web.policy import Policy
@@ -46,6 +47,7 @@ class Backend:
     first_answers: FirstAnswers
     metrics: Metrics
     vitals: Vitals
+    span: Span
 
     def within(self, connection: Connection) -> Self:
         """Return the same, whose producer works inside the transaction of `connection`."""

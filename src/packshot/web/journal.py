@@ -9,14 +9,15 @@ Of what a client sends, only the method and the path are written; a query may ho
 import logging
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from time import perf_counter
 from typing import Final
 from uuid import uuid4
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from packshot.telemetry import about, from_here_about
+from packshot.telemetry import NO_SPAN, Note, about, from_here_about
+from packshot.web.backend import Backend
 from packshot.web.heads import Rejection
 from packshot.web.problems import MOST_CHARACTERS_SAID
 
@@ -24,7 +25,8 @@ log = logging.getLogger(__name__)
 
 ID_HEADER: Final = "X-Request-Id"
 RAW_ID_HEADER: Final = b"x-request-id"
-PLAIN_ID: Final = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
+TRACEPARENT: Final = b"traceparent"
+PLAIN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 QUIET: Final = frozenset({"/healthz", "/readyz", "/metrics"})  # asked all day long by machines
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER: Final = "other"
@@ -46,10 +48,11 @@ class Journal:
             entry.note(message)
             await send(message)
 
-        try:
-            await self._app(scope, receive, send_noting)
-        finally:
-            entry.close()
+        with entry.span() as note:
+            try:
+                await self._app(scope, receive, send_noting)
+            finally:
+                entry.close(note)
 
 
 class Entry:
@@ -57,10 +60,17 @@ class Entry:
 
     def __init__(self, scope: Scope) -> None:
         self.request_id = request_id_in(scope)
+        self._backend: Backend = scope["app"].state.backend
         self._scope = scope
         self._started = perf_counter()
         self._status = NO_ANSWER
         self._bytes = 0
+
+    def span(self) -> AbstractContextManager[Note]:
+        """Time the request in its trace, which the caller may have begun."""
+        if self._scope["path"] in QUIET:
+            return NO_SPAN
+        return self._backend.span("request", header(self._scope, TRACEPARENT), method=self._scope["method"])
 
     def note(self, message: Message) -> None:
         """Look at a part of the answer as it goes out, and put the id into its head."""
@@ -70,7 +80,7 @@ class Entry:
         else:
             self._bytes += len(message.get("body", b""))
 
-    def close(self) -> None:
+    def close(self, note: Note) -> None:
         """Write the line, and count."""
         seconds = perf_counter() - self._started
         scope = self._scope
@@ -85,18 +95,23 @@ class Entry:
                 "status": self._status,
                 "milliseconds": round(1000 * seconds, 1),
                 "bytes_out": self._bytes,
+                "key_id": getattr(scope.get("state", {}).get("caller"), "key_id", None),
             },
         )
         method = scope["method"] if scope["method"] in METHODS else OTHER
-        scope["app"].state.backend.metrics.request(method, route, f"{self._status // 100}xx", seconds)
+        note(route=route, status=self._status, request_id=self.request_id)
+        self._backend.metrics.request(method, route, f"{self._status // 100}xx", seconds)
 
 
 def request_id_in(scope: Scope) -> str:
     """Return the id that the caller gave the request, if it is short and plain, or a new one."""
-    for name, value in scope["headers"]:
-        if name == RAW_ID_HEADER and PLAIN_ID.fullmatch(value):
-            return str(value, "ascii")
-    return uuid4().hex
+    given = header(scope, RAW_ID_HEADER)
+    return given if PLAIN_ID.fullmatch(given) else uuid4().hex
+
+
+def header(scope: Scope, name: bytes) -> str:
+    """Return a header of the request, or nothing."""
+    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
 
 
 @contextmanager
