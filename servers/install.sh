@@ -1,6 +1,6 @@
 #!/bin/sh
-# Fetches what servers/ runs: RabbitMQ, Redis, Prometheus and Java for the machine, Kafka's jars into .venv. Root on Debian gets
-# them installed, everybody else is told what to install. It never fails, because only the tests know what a
+# Fetches what servers/ runs: RabbitMQ, Redis, Prometheus, Chromium and Java for the machine, Kafka's jars into .venv.
+# Root on Debian gets them installed, everybody else is told what to install. It never fails, because only the tests know what a
 # missing server means; without the stamp that it leaves when all is there, make asks again next time.
 set -u
 
@@ -16,6 +16,7 @@ missing_packages() {
     has prometheus && has promtool || printf ' prometheus'
     has java || printf ' default-jre-headless'
     has mvn || printf ' maven'
+    has chromium || has chromium-browser || has google-chrome || printf ' chromium'
 }
 
 # Debian starts what it installs and starts it again at each boot. Our servers are started by those who need them.
