@@ -11,7 +11,7 @@ SHARP_VERSION := 0.35.5
 # Inside, because a home is not always there or writable (containers, CI).
 export UV_CACHE_DIR ?= .venv/.cache
 
-.PHONY: help run install demo test check bench bench-quality chaos fuzz api-docs format lock clean
+.PHONY: help run install demo test check bench bench-quality chaos screenshots fuzz api-docs format lock clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -42,6 +42,9 @@ bench-quality: $(DEV_READY) $(SHARP) ## Compare our pictures with Pillow's and s
 
 chaos: $(DEV_READY) $(SERVERS_READY) ## Break everything and check the books, 40 minutes; ARGS=--short for three minutes
 	$(PYTHON_IN_VENV) -m chaos $(ARGS)
+
+screenshots: $(DEV_READY) $(SERVERS_READY) ## Take a picture of every page of the console; PICTURES=folder takes yours
+	$(PYTHON_IN_VENV) -m tests.screenshots $(if $(PICTURES),"$$PICTURES")
 
 fuzz: $(DEV_READY) ## Feed mutated pictures to the decoder for ten minutes; ARGS="--seconds 60" for one
 	$(PYTHON_IN_VENV) -m fuzz $(ARGS)
