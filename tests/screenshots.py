@@ -16,20 +16,20 @@ from pathlib import Path
 from typing import Any, Final
 
 from PIL import Image
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, ViewportSize, async_playwright
 from servers.chromium import find_chromium
 from tests.folders import open_folder
 from tests.serving import Serving
-from tests.windows import PHONE, ViewportSize
+from tests.windows import PHONE
 
 from packshot.demo import served
 
 TO: Final = Path(__file__).parents[1] / "docs/screenshots"
 WINDOWS: Final[dict[str, ViewportSize]] = {"": {"width": 1280, "height": 860}, "-phone": PHONE}
 PRICES: Final = cycle(["14.90", "29.00", "9.50", "119.00", "7.80"])
-IS_SHOWN: Final = """
-    () => [...document.images].every(
-        (one) => one.complete || one.getBoundingClientRect().top > innerHeight)"""
+PAINTED: Final = """
+    () => Promise.all([...document.images]
+        .filter((one) => one.getBoundingClientRect().top < innerHeight).map((one) => one.decode()))"""
 PAGES: Final = {
     "overview": "/",
     "products": "/console/products",
@@ -65,9 +65,7 @@ async def fill(packshot: Serving, urls: list[str]) -> int:
         for url in urls[:5]:
             await submit(packshot, f"{kind}{Path(url).stem}".capitalize(), [url, *urls[:2]])
     product_id = await submit(packshot, "From a new supplier", [urls[-1], urls[0], f"{urls[0]}-gone"])
-    return next(
-        image["id"] for image in (await packshot.product(product_id))["images"] if image["state"] == "failed"
-    )
+    return int((await packshot.product(product_id))["images"][-1]["id"])
 
 
 async def submit(packshot: Serving, name: str, urls: list[str]) -> int:
@@ -94,7 +92,7 @@ async def take(browser: Browser, context: dict[str, Any], kind: str, failed: int
         await page.goto(path.format(failed=failed))
         if name == "product":
             await compare(page)
-        await page.wait_for_function(IS_SHOWN)
+        await page.evaluate(PAINTED)
         keep(await page.screenshot(), TO / f"{name}-{kind}.png")
 
 

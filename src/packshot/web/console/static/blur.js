@@ -8,8 +8,9 @@ export function blur(root) {
     const picture = place.querySelector("img");
     if (!picture || picture.complete) continue;
     const canvas = place.insertBefore(drawn(place.dataset.blur), place.firstChild);
-    picture.addEventListener("load", () => canvas.remove(), { once: true });
-    picture.addEventListener("error", () => canvas.remove(), { once: true });
+    const uncover = () => picture.decode().catch(() => {}).finally(() => canvas.remove()); // once it can be painted
+    picture.addEventListener("load", uncover, { once: true });
+    picture.addEventListener("error", uncover, { once: true });
   }
 }
 
