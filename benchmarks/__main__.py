@@ -29,6 +29,7 @@ MODULES: Final = (
     "post_products",
     "batch",
     "cache",
+    "operating",
     "claims",
     "console",
     "latency",

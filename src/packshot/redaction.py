@@ -15,6 +15,7 @@ It does not know what a secret without a shape looks like that nobody told it. P
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
 
@@ -35,7 +36,8 @@ NAMED: Final = re.compile(
 )
 CARRIED: Final = re.compile(r"\b(bearer|basic)\s+[\w+/=.~-]{8,}", re.IGNORECASE)
 TOKEN: Final = re.compile(r"(packshot_)[A-Za-z0-9]{12,}|(whsec_)[\w+/=-]+")
-SUSPECT: Final = re.compile(r"[:?=_]|bearer|basic", re.IGNORECASE)  # what every shape has
+MARKS: Final = frozenset(":?=_ ")  # every shape has one of them
+OURS: Final = frozenset({"timestamp", "level", "logger"})  # words that nobody else has a say in
 
 
 class Redaction:
@@ -50,13 +52,13 @@ class Redaction:
         """Return the text without secrets."""
         if self._known:
             text = self._known.sub(MASK, text)
-        return _without_shapes(text) if SUSPECT.search(text) else text
+        return text if MARKS.isdisjoint(text) else _without_shapes(text)
 
     def value(self, name: str, value: object) -> object:
         """Return what may be written under a name: nothing of what a telling name stands for."""
-        if value is None or isinstance(value, int | float):
+        if value is None or isinstance(value, int | float) or name in OURS:
             return value
-        return MASK if NAME.fullmatch(name) else self._value(value)
+        return MASK if _is_telling(name) else self._value(value)
 
     def _value(self, value: object) -> object:
         match value:
@@ -71,6 +73,12 @@ class Redaction:
         return self.text(str(value))
 
 
+@lru_cache(maxsize=1000)
+def _is_telling(name: str) -> bool:
+    return NAME.fullmatch(name) is not None
+
+
+@lru_cache(maxsize=1000)  # events, routes and loggers come again and again
 def _without_shapes(text: str) -> str:
     text = URL.sub(_without_login_and_query, text)
     text = QUERY.sub(f"?{MASK}", text)
