@@ -2,8 +2,8 @@
 What do access keys, the log and the metrics cost a request?
 
 Two processes of `packshot api`, each with a database of its own, are asked the same in turns. One asks for a
-key, writes a JSON line for each request, and counts it. The other has no keys, writes errors only, and lacks the
-journal, which makes lines and counts: as Packshot was before it had any of that.
+key, writes a JSON line for each request, and counts it. The other has no keys, writes
+errors only, and lacks the journal, which makes lines and counts: as Packshot was before it had any of that.
 """
 
 import sys
