@@ -94,7 +94,7 @@ async def test_two_servers_on_one_data_folder_share_the_work(tmp_path: Path, sup
 
     assert_books_balance(product, data_dir / "store")
     assert {image["attempt"] for image in product["images"]} == {1}
-    assert all(b"image ready" in serving.log.read_bytes() for serving in (one, two))
+    assert all(b'"outcome": "ready"' in serving.log.read_bytes() for serving in (one, two))
 
 
 async def test_ctrl_c_leaves_no_image_to_wait_for_a_queue_that_is_gone(

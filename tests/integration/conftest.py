@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from tests.console import Ended, Packshot, exit_code_in_thread
 
 from packshot.app import App, open_api, open_app
+from packshot.metrics import Metrics
 from packshot.settings import load_settings
 from packshot.web.api import create_api
 from packshot.web.backend import Backend
@@ -26,7 +27,9 @@ class NoKeys:
         return True
 
 
-NOTHING = cast("Backend", SimpleNamespace(keyring=NoKeys(), policy=Policy.of(load_settings())))
+NOTHING = cast(
+    "Backend", SimpleNamespace(keyring=NoKeys(), policy=Policy.of(load_settings()), metrics=Metrics({}))
+)
 
 
 @pytest.fixture
