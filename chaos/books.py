@@ -22,15 +22,15 @@ AUDIT: Final = """
         at         timestamptz NOT NULL DEFAULT clock_timestamp()
     );
     CREATE INDEX ON audit (image_id);
-    CREATE FUNCTION note_move() RETURNS trigger LANGUAGE plpgsql AS $$
+    CREATE FUNCTION audit_move() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
         INSERT INTO audit (image_id, attempt, old_state, new_state, worker_id)
         VALUES (NEW.image_id, NEW.attempt, OLD.state, NEW.state, coalesce(NEW.worker_id, OLD.worker_id));
         RETURN NULL;
     END $$;
-    CREATE TRIGGER note_move AFTER UPDATE ON images
+    CREATE TRIGGER audit_move AFTER UPDATE ON images
        FOR EACH ROW WHEN (OLD.state <> NEW.state OR NEW.state IN ('ready', 'failed'))
-       EXECUTE FUNCTION note_move()"""
+       EXECUTE FUNCTION audit_move()"""
 
 UNFINISHED: Final = "SELECT image_id FROM images WHERE state IN ('pending', 'processing')"
 
