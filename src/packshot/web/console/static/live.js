@@ -1,7 +1,8 @@
 // Keeps the page as new as the server: when it says that something here has changed, the page is fetched
 // again, and of it those pieces are taken that are different. A page that nobody looks at does not listen.
 
-const PAUSE_MS = 1500; // between two fetches, however much happens
+const AGAIN_MS = 5000; // after the server refused to tell
+const PAUSE_MS = { product: 1500, totals: 5000 }; // between two fetches, however much happens
 
 let events = null;
 let waiting = null;
@@ -20,7 +21,15 @@ function listen(dress) {
   if (events || !document.querySelector("[data-live]")) return;
   events = new EventSource("/events");
   events.onopen = () => refresh(dress); // now or again: what happened before was told to nobody
-  events.onmessage = (message) => concerns(JSON.parse(message.data)) && refresh(dress);
+  events.onmessage = (message) => {
+    const news = JSON.parse(message.data);
+    if (concerns(news)) refresh(dress, PAUSE_MS[news.kind]);
+  };
+  events.onerror = () => { // a line that broke is made anew by the browser, one that was refused is not
+    if (events?.readyState !== EventSource.CLOSED) return;
+    rest();
+    setTimeout(() => document.hidden || listen(dress), AGAIN_MS);
+  };
 }
 
 function rest() {
@@ -34,8 +43,8 @@ function concerns({ kind, product_id }) {
   return document.querySelector(place) !== null;
 }
 
-function refresh(dress) {
-  const due = last + PAUSE_MS - Date.now();
+function refresh(dress, pause = PAUSE_MS.product) {
+  const due = last + pause - Date.now();
   waiting ??= setTimeout(() => fetchAgain(dress).finally(() => (waiting = null)), Math.max(due, 0));
 }
 
