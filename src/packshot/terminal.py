@@ -45,7 +45,11 @@ def announce(app: App, listener: socket.socket | None) -> None:
     screen.print(f"[bold]Packshot {__version__}[/bold]")
     if listener:
         host, port = listener.getsockname()[:2]
-        what = "metrics and health" if port == app.settings.metrics_port else "API documentation at /docs"
+        what = (
+            "metrics and health"
+            if port == app.settings.metrics_port
+            else "a console for browsers, and the API, which /docs describes"
+        )
         screen.print(f"  listens on  http://{host}:{port}  ({what})", soft_wrap=True)
     screen.print(f"  data        {escape(str(app.settings.data_dir.absolute()))}", soft_wrap=True)
     if app.database_folder:

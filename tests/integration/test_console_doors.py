@@ -1,8 +1,10 @@
 """What every page of the console passes: its policy, its forms' token, errors as pages, and other sites."""
 
 import re
+from dataclasses import replace
 
 import pytest
+from fastapi import FastAPI
 from httpx import AsyncClient
 from tests.shop import create, read
 from tests.visitor import BROWSER, fill_in, look
@@ -92,3 +94,14 @@ async def test_files_are_kept_for_ever_and_those_of_another_edition_are_not_ther
     assert file.headers["content-type"].startswith("text/css")
     for path in ("0/console.css", f"{EDITION}/../doors.py", f"{EDITION}/doors.py"):
         assert (await api.get(f"/console/files/{path}")).status_code == 404
+
+
+async def test_pictures_that_lie_elsewhere_may_come_from_there_and_nothing_else(
+    api: AsyncClient, routes: FastAPI
+) -> None:
+    routes.state.backend = replace(routes.state.backend, public_url="https://cdn.example:8443/shop")
+
+    policy = (await api.get("/console/products")).headers["content-security-policy"]
+
+    assert "img-src 'self' data: https://cdn.example:8443;" in policy
+    assert policy.count("cdn.example") == 1
