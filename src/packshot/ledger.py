@@ -27,14 +27,17 @@ RECOUNT_SECONDS: Final = 3600
 # whether the log still has all of that.
 POSITION: Final = "extract(epoch FROM now())::bigint || '-' || pg_current_snapshot()"
 
-# Who does not get the row leaves the work to who has it. A snapshot from the future is from another server,
-# whose dump this database was made of.
-TAKE: Final = """
+# A snapshot or a change from the future is from another server, whose dump this database was made of.
+FROM_ELSEWHERE: Final = "xid >= pg_snapshot_xmax(pg_current_snapshot())"
+
+# Who does not get the row leaves the work to who has it.
+TAKE: Final = f"""
     SELECT CASE WHEN pg_snapshot_xmax(seen) <= pg_snapshot_xmax(pg_current_snapshot())
+                 AND NOT EXISTS (SELECT FROM changes WHERE {FROM_ELSEWHERE})
                 THEN seen::text END AS seen
       FROM tallied
      WHERE seen IS NULL OR counted_at <= now() - make_interval(secs => $1)
-       FOR UPDATE SKIP LOCKED"""
+       FOR UPDATE SKIP LOCKED"""  # noqa: S608 - put together from constants
 
 ADD_UP: Final = """
     WITH fresh AS MATERIALIZED (
@@ -67,7 +70,12 @@ ADD_UP: Final = """
     )
     UPDATE tallied SET seen = pg_current_snapshot(), counted_at = now()"""
 
-FORGET_ALL: Final = "SET LOCAL statement_timeout = 0; DELETE FROM tallies; DELETE FROM ready_minutes"
+# What no snapshot shows would be added up each time, and never be forgotten.
+FORGET_ALL: Final = f"""
+    SET LOCAL statement_timeout = 0;
+    DELETE FROM changes WHERE {FROM_ELSEWHERE};
+    DELETE FROM tallies;
+    DELETE FROM ready_minutes"""  # noqa: S608 - put together from constants
 
 COUNT_ALL: Final = """
     WITH counted AS (

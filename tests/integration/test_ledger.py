@@ -185,6 +185,23 @@ async def test_a_dump_that_was_put_into_another_server_is_counted_anew(
     assert [row["amount"] for row in await database.fetch(COUNTED)] == [1]
 
 
+@pytest.mark.parametrize("seen", ["'1000000001:1000000001:'", "seen"])
+async def test_changes_in_a_dump_from_another_server_are_not_counted_each_time(
+    images: Images, ledger: Ledger, database: Database, seen: str
+) -> None:
+    await an_image(images)
+    await database.execute("UPDATE changes SET xid = '1000000000'")
+    await database.execute(f"UPDATE tallied SET seen = {seen}")  # noqa: S608 - the test's own words
+
+    for _ in range(3):
+        await ledger.keep()
+        await ledger.add_up(older_than_seconds=0)
+        await an_image(images)
+
+    assert await counted(ledger, database) == [("pending", "", "", 4, 0, 0)]
+    assert await database.fetch("SELECT FROM changes WHERE xid = '1000000000'") == []
+
+
 async def test_what_was_added_up_is_forgotten_after_a_while(
     images: Images, ledger: Ledger, database: Database
 ) -> None:
