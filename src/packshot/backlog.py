@@ -58,6 +58,7 @@ RESCUE: Final = """
          WHERE state = 'processing'
            AND (lease_until < now() OR worker_id = ANY($1) OR worker_id NOT IN (
                 SELECT worker_id FROM workers WHERE last_seen > now() - make_interval(secs => $2)))
+         ORDER BY product_id, image_id
            FOR UPDATE SKIP LOCKED
     )
     UPDATE images

@@ -149,6 +149,23 @@ async def test_twenty_images_that_end_at_once_complete_the_product_once(
     assert await completions(database) == [{"product_id": claims[0].product_id, "ready": 10, "failed": 10}]
 
 
+async def test_images_that_one_sweep_fails_complete_their_products_once_in_the_products_order(
+    database: Database, products: Products, images: Images, user_id: int, backlog: Backlog
+) -> None:
+    ids = [(await products.add(a_product(user_id)))["product_id"] for _ in range(3)]
+    for product_id in (ids[1], ids[2], ids[0]):
+        for url in ("https://shop.example/1", "https://shop.example/2"):
+            await claimed(images, await products.add_image(product_id, url))
+    await database.execute("UPDATE images SET losses = 2")
+    await move_time(database, "lease_until", -120)
+
+    await backlog.rescue((), 0)
+
+    assert await completions(database) == [
+        {"product_id": product_id, "ready": 0, "failed": 2} for product_id in ids
+    ]
+
+
 async def test_each_change_that_gives_a_product_work_is_completed_once_more(
     database: Database, products: Products, images: Images, user_id: int
 ) -> None:
@@ -207,6 +224,20 @@ async def test_a_product_that_is_deleted_is_not_completed(
     await products.remove(claim.product_id)
 
     assert await completions(database) == []
+
+
+async def test_who_ends_an_image_while_a_webhook_is_removed_tells_the_others(
+    database: Database, images: Images, webhook_id: int
+) -> None:
+    claim = await claimed(images, await an_image(images))
+    other = await webhooks_of(database).add(URL)
+    async with database.transaction() as connection:
+        await connection.execute("DELETE FROM webhooks WHERE webhook_id = $1", webhook_id)
+        ending = asyncio.create_task(finish(images, claim))
+        await eventually(lambda: somebody_waits(database))
+    await ending
+
+    assert [row["webhook_id"] for row in await told(database)] == [other["webhook_id"]]
 
 
 async def test_without_webhooks_nothing_is_written(

@@ -38,19 +38,26 @@ CREATE INDEX webhook_deliveries_due  ON webhook_deliveries (webhook_id, due_at) 
 CREATE INDEX webhook_deliveries_log  ON webhook_deliveries (webhook_id, delivery_id);
 CREATE INDEX webhook_deliveries_old  ON webhook_deliveries (queued_at);
 
+-- A webhook that somebody is removing is waited for: seen only when its delivery refers to it, the row would be gone,
+-- and who changes an image or a product would fail for it.
 CREATE FUNCTION put_out(event_type text, event_data jsonb) RETURNS void LANGUAGE sql AS $$
     INSERT INTO webhook_deliveries (webhook_id, event_id, type, data)
     SELECT webhook_id, event.id, event_type, event_data
       FROM webhooks, (SELECT gen_random_uuid() AS id) event WHERE event_type = ANY (events)
+       FOR KEY SHARE OF webhooks
 $$;
 
 -- Two last images that end together: the second one waits here until the first has committed, and sees it then,
 -- because each statement of this function looks anew. It is the last lock that a move of one image takes, so nobody
--- waits in a circle. A sweep that fails images of several products takes several; should two of them meet,
--- PostgreSQL ends one, and its next sweep does the rest.
+-- waits in a circle. A sweep that fails images of several products takes several, in the products' order; should two
+-- of them meet all the same, PostgreSQL ends one, and its next sweep does the rest.
+-- A statement that ends several images of a product has ended them all when the first comes here: what a transaction
+-- has completed it remembers.
 CREATE FUNCTION put_out_completion(product int) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    completed int[] := coalesce(nullif(current_setting('packshot.completed', true), ''), '{}');
 BEGIN
-    IF NOT EXISTS (SELECT FROM webhooks WHERE 'product.completed' = ANY (events)) THEN
+    IF product = ANY (completed) OR NOT EXISTS (SELECT FROM webhooks WHERE 'product.completed' = ANY (events)) THEN
         RETURN;
     END IF;
     PERFORM pg_advisory_xact_lock(hashtextextended('completion of product ' || product, 0));
@@ -60,6 +67,9 @@ BEGIN
                 'failed', count(*) FILTER (WHERE state = 'failed')))
        FROM images WHERE product_id = product
      HAVING count(*) FILTER (WHERE state IN ('pending', 'processing')) = 0;
+    IF FOUND THEN
+        PERFORM set_config('packshot.completed', (completed || product)::text, true);
+    END IF;
 END
 $$;
 
