@@ -1,6 +1,8 @@
 """The schema comes up to date once, in order, and in nobody's way."""
 
 import asyncio
+from pathlib import Path
+from typing import Final
 
 import asyncpg
 import pytest
@@ -11,6 +13,11 @@ from packshot.database import Database
 from packshot.errors import ServiceUnavailable
 from packshot.migrations import LOCK, migrate, migrations, version
 
+LATEST_RELEASE: Final = 3
+DEPLOYMENT: Final = Path(__file__).parents[2] / "docs/deployment.md"
+INDEXES: Final = """
+    SELECT indexdef FROM pg_indexes JOIN pg_index ON indexrelid = indexname::regclass
+     WHERE tablename IN ('images', 'products') AND indisvalid ORDER BY indexdef"""
 FORGET_THE_SECOND = """
     ALTER TABLE workers DROP COLUMN counts;
     DELETE FROM schema_migrations WHERE version = 2"""
@@ -61,6 +68,25 @@ async def test_a_missing_migration_is_applied_and_named(doomed: Database) -> Non
     await doomed.execute("CREATE SCHEMA public")
 
     assert await migrate(doomed.transaction) == [name for name, _ in migrations()]
+
+
+async def test_what_the_document_builds_beforehand_is_what_the_migrations_would_build(
+    database: Database, empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [name for name, _ in migrations()]
+    released = migrations()[:LATEST_RELEASE]
+    recipe = DEPLOYMENT.read_text().split("```sql\n")[1].split("```")[0]
+    with monkeypatch.context() as patch:
+        patch.setattr(room, "migrations", lambda: released)
+        async with Database.open(empty_url):
+            pass
+
+    async with Database.open(empty_url, migrating=False) as old:
+        for statement in recipe.rstrip().removesuffix(";").split(";\n"):
+            await old.execute(statement)
+
+        assert await old.fetch(INDEXES) == await database.fetch(INDEXES)
+        assert await migrate(old.transaction) == names[LATEST_RELEASE:]
 
 
 async def test_who_only_looks_migrates_nothing(behind: Database, empty_url: str) -> None:

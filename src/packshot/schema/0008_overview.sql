@@ -1,7 +1,8 @@
 -- What people look at: counts that are at hand at any time, and a log of what changed. The triggers write down
 -- each change beside the change itself; `ledger.py` adds them up. It all follows from other tables.
 
-CREATE FUNCTION source_host(url text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+-- OR REPLACE, because who has many millions of rows makes it before, for the index of 0009: docs/deployment.md.
+CREATE OR REPLACE FUNCTION source_host(url text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
 $$ SELECT left(lower(coalesce(substring(url FROM '^[^:/?#]*://(\[[^]]*\]|[^/?#:]*)'), '')), 253) $$;
 
 -- `entered` and `left_state` are states of images, or `products`. Whoever reads this remembers a snapshot, and
