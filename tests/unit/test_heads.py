@@ -29,6 +29,8 @@ TAKEN: Final = {
     "as many headers as may be": head(HOST, *[(b"x", b"y")] * (MAX_HEADERS - 1)),
     "the longest body": head(HOST, length(MAX_BODY_BYTES)),
     "the longest batch": head(HOST, length(12_000_000), url=b"/products/batch?x"),
+    "a line break in the query": head(HOST, url=b"/products?product_name=a%0Ab"),
+    "a space and an umlaut in the path": head(HOST, url=b"/images/1/a%20%C3%A4"),
     "chunks": head(HOST, CHUNKED),
     "an upgrade": head(HOST, upgrades=True),
 }
@@ -40,6 +42,9 @@ REJECTED: Final = {
     "a longer batch": (head(HOST, length(12_000_001), url=b"/products/batch"), 413),
     "a body as long as a batch, elsewhere": (head(HOST, length(12_000_000), url=b"/products/batch/"), 413),
     "a URL in UTF-8": (head(HOST, url="/käse".encode()), 400),
+    "a line break in the path": (head(HOST, url=b"/images/1/markup%0A"), 400),
+    "a zero byte in the path": (head(HOST, url=b"/images/1/%00"), 400),
+    "a delete in the path": (head(HOST, url=b"/images/1/%7f?x"), 400),
     "a version that is to come": (head(HOST, version="1.2"), 400),
     "no host": (head(), 400),
     "two hosts": (head(HOST, HOST), 400),

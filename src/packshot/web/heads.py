@@ -7,6 +7,7 @@ something else. Where a request leads and what its headers ask for is the routes
 
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import unquote_to_bytes
 
 MAX_URL_BYTES: Final = 8_000  # what everybody should be able to take (RFC 9110, 4.1)
 MAX_HEAD_BYTES: Final = 32_000
@@ -14,6 +15,7 @@ MAX_HEADERS: Final = 100
 MAX_BODY_BYTES: Final = 6_000_000  # the largest product fits, even with every character written as \uXXXX
 LARGER_BODIES: Final = {b"/products/batch": 12_000_000}  # by path
 VERSIONS: Final = ("1.0", "1.1")
+CONTROLS: Final = frozenset([*range(0x20), 0x7F])
 
 URL_TOO_LONG: Final = f"The URL has more than {MAX_URL_BYTES:,} bytes."
 HEAD_TOO_LONG: Final = f"The head of the request has more than {MAX_HEAD_BYTES:,} bytes."
@@ -61,6 +63,9 @@ def _size(head: Head) -> Rejection | None:
 def _meaning(head: Head) -> Rejection | None:
     if not head.url.isascii():
         return Rejection(400, "The URL has characters that are written as %XX.")
+    if CONTROLS.intersection(unquote_to_bytes(head.url.partition(b"?")[0])):
+        # To a route's pattern a line break may be the end of a path, and to who guards that path a part of it.
+        return Rejection(400, "The path of the URL has control characters.")
     if head.version not in VERSIONS:
         return Rejection(400, "Packshot speaks HTTP/1.1 and HTTP/1.0.")
     if head.version == "1.1" and [name for name, _ in head.headers].count(b"host") != 1:
