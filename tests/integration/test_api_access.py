@@ -197,7 +197,21 @@ async def test_without_any_key_a_name_from_elsewhere_leads_nowhere(api: AsyncCli
     assert "packshot keys create" in problem_in(answer, 403)["detail"]
 
 
-@pytest.mark.parametrize("header", ["Forwarded", "X-Forwarded-For", "X-Real-IP", "Via"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Forwarded",
+        "X-Forwarded-For",
+        "X-Forwarded-Proto",
+        "X-Forwarded-Server",
+        "X-Forwarded",
+        "X-Real-IP",
+        "X-Client-IP",
+        "CF-Connecting-IP",
+        "True-Client-IP",
+        "Via",
+    ],
+)
 async def test_without_any_key_nobody_is_served_behind_a_proxy(api: AsyncClient, header: str) -> None:
     answer = await api.get("/products", headers={header: "203.0.113.7"})
 

@@ -103,6 +103,16 @@ def test_a_signed_picture_is_kept_by_its_viewer_and_not_beyond_its_end(
     assert pictures.kept({"Cache-Control": said}, query) == {"Cache-Control": f"private, max-age={kept}"}
 
 
+def test_a_signature_in_disguise_keeps_no_picture_beyond_its_end(pictures: Pictures, clock: Clock) -> None:
+    query = pictures.address(PATH).partition("?")[2].replace("signature", "%73ignature")
+    clock.now += 2 * DAY - 3600 - 10
+
+    assert pictures.shows(PATH, query)
+    assert pictures.kept({"Cache-Control": "public, max-age=300"}, query) == {
+        "Cache-Control": "private, max-age=10"
+    }
+
+
 def test_without_a_secret_everything_is_as_it_was() -> None:
     pictures = Pictures()
 

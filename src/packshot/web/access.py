@@ -25,7 +25,7 @@ from packshot.errors import ServiceUnavailable
 from packshot.keys import Caller, Scope
 from packshot.web.backend import Backend
 from packshot.web.guards import SAFE_METHODS
-from packshot.web.pictures import Pictures, is_picture
+from packshot.web.pictures import Pictures, is_picture, is_signed
 from packshot.web.problems import problem, unavailable
 from packshot.web.rates import Allowance
 
@@ -47,7 +47,15 @@ CONSOLE_OPEN: Final = (SIGN_IN, "/console/files/")
 WRONG_KEYS_PER_MINUTE: Final = 600
 
 ANYBODY_HERE: Final = Caller(None, Scope.ADMIN)
-FORWARDED: Final = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+FORWARDED: Final = (
+    "cf-connecting-ip",
+    "forwarded",
+    "true-client-ip",
+    "via",
+    "x-client-ip",
+    "x-forwarded",  # and whatever begins so: -For, -Host, -Proto, -Port, -Server …
+    "x-real-ip",
+)
 BEARER: Final = re.compile(r"bearer +(\S+) *", re.IGNORECASE)
 SECURITY: Final = {
     "accessKey": {
@@ -134,7 +142,7 @@ def is_shown(scope: Connection, pictures: Pictures) -> bool:
         return False
     if pictures.shows(scope["path"], query):
         return True
-    if "signature=" in query:
+    if is_signed(query):
         raise HTTPException(
             403, "This address of a picture is wrong, or its time is over; ask for a new one."
         )
@@ -183,7 +191,7 @@ def check_protection(headers: Headers, *, listens_elsewhere: bool) -> None:
         raise HTTPException(
             403, f"Without an access key Packshot answers at localhost and 127.0.0.1 only. {HOW}"
         )
-    if any(name in headers for name in FORWARDED):
+    if any(name.startswith(FORWARDED) for name in headers):
         raise HTTPException(403, f"Without an access key Packshot serves nobody behind a proxy. {HOW}")
 
 

@@ -57,7 +57,7 @@ class Pictures:
         if not self.secret:
             return dict(headers)
         most = int("".join(MAX_AGE.findall(headers["Cache-Control"])))
-        left = max(0, end_in(query) - int(self.clock())) if "signature=" in query else KEPT_WITH_A_KEY
+        left = max(0, end_in(query) - int(self.clock())) if is_signed(query) else KEPT_WITH_A_KEY
         return {**headers, "Cache-Control": f"private, max-age={min(most, left)}"}
 
     def _end(self) -> int:
@@ -72,6 +72,11 @@ def end_in(query: str) -> int:
     """Return when an address ends, the beginning of time if it does not say."""
     said = "".join(parse_qs(query).get("expires", []))
     return int(said) if END.fullmatch(said) else 0
+
+
+def is_signed(query: str) -> bool:
+    """Tell whether an address has a signature, whatever it is worth."""
+    return "signature" in parse_qs(query, keep_blank_values=True)
 
 
 def is_picture(path: str) -> bool:
