@@ -109,6 +109,15 @@ async def test_the_key_of_another_request_is_refused(
     assert await count(app) == 1
 
 
+async def test_several_keys_for_one_request_are_refused(api: AsyncClient, app: App) -> None:
+    headers = [("Idempotency-Key", "one"), ("Idempotency-Key", "two")]
+
+    answer = await api.post("/products", json=a_product(), headers=headers)
+
+    assert wrong_fields(answer) == ["idempotency-key"]
+    assert await count(app) == 0
+
+
 async def test_while_the_first_request_is_in_flight_the_second_one_does_not_wait(
     api: AsyncClient, app: App
 ) -> None:

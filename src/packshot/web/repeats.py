@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 from fastapi import Header, Request, Response
 
 from packshot.database import Connection
+from packshot.errors import InvalidInput
 from packshot.first_answers import HEADER, Answer, Question
 from packshot.web.backend import Backend
 from packshot.web.guards import Handler, JsonRoute
@@ -41,8 +42,11 @@ class RepeatableRoute(JsonRoute):
 
     async def respond(self, request: Request, handle: Handler) -> Response:
         """Answer as the first time, or for the first time."""
-        if HEADER not in request.headers:
+        named = request.headers.getlist(HEADER)
+        if not named:
             return await handle(request)
+        if len(named) > 1:
+            raise InvalidInput(HEADER, "Send one Idempotency-Key: which of several counts, nobody could say.")
         backend: Backend = request.app.state.backend
 
         async def work(connection: Connection) -> Answer:
