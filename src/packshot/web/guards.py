@@ -11,6 +11,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from packshot.web.bodies import parse_body
 from packshot.web.problems import STRICT, problem
 
+OURSELVES: Final = frozenset(
+    {"same-origin", "none"}
+)  # our pages, and people themselves; a sibling is neither
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -86,6 +89,6 @@ class CrossSiteGuard:
 
 def _is_cross_site(headers: Headers) -> bool:
     if site := headers.get("sec-fetch-site"):
-        return site == "cross-site"
+        return site not in OURSELVES
     origin = headers.get("origin")
     return origin is not None and origin.partition("://")[2] != headers.get("host")

@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 
 from packshot.errors import Conflict, InvalidInput, NotFound, PackshotError, ServiceUnavailable
 from packshot.web.console.pages import show
+from packshot.web.guards import OURSELVES
 
 STATUSES: Final = {NotFound: 404, Conflict: 409, InvalidInput: 422, ServiceUnavailable: 503}
 AWAY: Final = "The database or the store does not answer. Nothing is lost; this page tries again by itself."
@@ -51,7 +52,10 @@ async def sorry(request: Request, status: int, sentence: str) -> Response:
 def refuse_embedding(request: Request) -> None:
     """Raise HTTPException if a page of another site uses ours as a part of it."""
     site, mode = request.headers.get("sec-fetch-site"), request.headers.get("sec-fetch-mode")
-    if site == "cross-site" and mode not in (None, "navigate"):  # a browser that says the one says the other
+    if site not in (None, *OURSELVES) and mode not in (
+        None,
+        "navigate",
+    ):  # a browser that says the one says the other
         raise HTTPException(403, "Another site may link to the console, and no more.")
 
 
