@@ -64,7 +64,7 @@ def _meaning(head: Head) -> Rejection | None:
     if not head.url.isascii():
         return Rejection(400, "The URL has characters that are written as %XX.")
     if CONTROLS.intersection(unquote_to_bytes(head.url.partition(b"?")[0])):
-        # To a route's pattern a line break may be the end of a path, and to who guards that path a part of it.
+        # To a route's pattern a line break may end a path; to who guards that path it is a part of it.
         return Rejection(400, "The path of the URL has control characters.")
     if head.version not in VERSIONS:
         return Rejection(400, "Packshot speaks HTTP/1.1 and HTTP/1.0.")
