@@ -33,6 +33,7 @@ def build_and_run(folder: Path) -> Any:  # noqa: ANN401 - JSON is anything
     if os.getuid() != 0 or not unshare:
         raise ServerMissing("the image: only root can build it, with `unshare` of util-linux")
     environment = {"UV_CACHE_DIR": str(ROOT / ".venv/.cache"), **os.environ, "PYTHONPATH": f"{ROOT / 'src'}"}
+    (ROOT / environment["UV_CACHE_DIR"]).mkdir(parents=True, exist_ok=True)  # empty without make
     run = subprocess.run(  # noqa: S603 - our own words only
         [unshare, *UNSHARE, sys.executable, "-m", "tests.image", folder],
         capture_output=True,
