@@ -108,7 +108,7 @@ async def _prepare(app: App, listener: socket.socket | None) -> None:
 async def require_protection(app: App) -> None:
     """Raise ConfigError if others than this machine could reach an API that asks for no key."""
     host = app.settings.host
-    if not is_loopback(host) and not await app.keyring.keys.usable():
+    if not is_loopback(host) and not await app.keyring.keys.were_made():
         raise ConfigError(
             f"Nothing was started: there is no access key yet, and whoever reaches {host} could do all.\n"
             "  Make a key:               packshot keys create NAME --scope admin\n"

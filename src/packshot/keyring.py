@@ -31,6 +31,7 @@ class Keyring:
         self.keys = keys
         self._clock = clock
         self._callers: Mapping[bytes, Caller] = {}
+        self._is_new = False
         self._old_at = clock()
         self._noted: dict[int, float] = {}
         self._reading: asyncio.Task[None] | None = None
@@ -47,6 +48,10 @@ class Keyring:
             for task in keyring._tasks:
                 task.cancel()
             await asyncio.gather(*keyring._tasks, return_exceptions=True)
+
+    async def is_new(self) -> bool:
+        """Tell whether no key was ever made; raise ServiceUnavailable."""
+        return not await self._current() and self._is_new
 
     async def is_empty(self) -> bool:
         """Tell whether no key works."""
@@ -70,7 +75,9 @@ class Keyring:
 
     async def _read(self) -> None:
         began = self._clock()
-        self._callers = {row["sha256"]: Caller.of(row) for row in await self.keys.usable()}
+        callers = {row["sha256"]: Caller.of(row) for row in await self.keys.usable()}
+        self._is_new = not callers and not await self.keys.were_made()
+        self._callers = callers
         self._old_at = began + REMEMBER_SECONDS
 
     def _note(self, key_id: int) -> None:

@@ -123,6 +123,11 @@ class Keys:
         """Return every key that ever was, oldest first, without what could be used."""
         return await self._database.fetch(f"SELECT {COLUMNS} FROM access_keys ORDER BY key_id")  # noqa: S608 - our own words
 
+    async def were_made(self) -> bool:
+        """Tell whether there ever was a key, whatever became of it."""
+        row = await self._database.fetch_row("SELECT EXISTS (SELECT FROM access_keys) AS made")
+        return row is not None and bool(row["made"])
+
     async def usable(self) -> Sequence[Row]:
         """Return the keys that work just now, with their hashes."""
         return await self._database.fetch(

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 import pytest
@@ -224,15 +223,23 @@ async def test_with_a_key_names_and_proxies_do_not_matter(app: App, api: AsyncCl
     assert (await api.get("/products", headers=headers)).status_code == 200
 
 
-async def test_when_the_last_key_has_ended_a_server_that_others_reach_opens_to_nobody(
-    app: App, api: AsyncClient, routes: FastAPI
+@pytest.mark.parametrize("kind", ["revoked", "expired"])
+async def test_when_the_last_key_has_ended_nobody_is_let_in_not_even_on_this_machine(
+    app: App, api: AsyncClient, kind: str
 ) -> None:
-    await a_key(app, "revoked")
-    backend = routes.state.backend
-    routes.state.backend = replace(backend, policy=replace(backend.policy, listens_elsewhere=True))
+    await a_key(app, kind)
 
     assert "packshot keys create" in problem_in(await api.get("/products"), 403)["detail"]
     assert (await api.get("/healthz")).status_code == 200
+
+
+async def test_when_the_last_key_has_ended_public_pictures_are_still_shown(
+    app: App, api: AsyncClient
+) -> None:
+    await a_key(app, "revoked")
+
+    problem_in(await api.get("/images/999/large"), 404)
+    problem_in(await api.get("/images/999/markup"), 403)
 
 
 async def test_an_admin_makes_and_ends_keys(app: App, api: AsyncClient) -> None:

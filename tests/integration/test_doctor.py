@@ -1,6 +1,7 @@
 """What the doctor finds, in what is well and in what is not; and that looking makes nothing."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from packshot.doctor import examine, machine, services, work
 from packshot.doctor.findings import Finding, Patient
 from packshot.doctor.patients import admitted
 from packshot.images import Images
+from packshot.keys import Keys, Scope
 from packshot.settings import Settings, load_settings
 
 NOWHERE = "127.0.0.1:1"
@@ -197,6 +199,25 @@ async def test_memory_that_decoder_children_may_not_have_is_said(
 async def test_an_address_that_nobody_will_listen_on_for_want_of_a_key_is_broken(patient: Patient) -> None:
     assert (await work.check_access(patient)).verdict == "ok"
     assert "keys create" in (await work.check_access(told(patient, host="0.0.0.0"))).advice  # noqa: S104 - said only
+
+
+@pytest.mark.parametrize(("days", "verdict"), [((6, None), "ok"), ((1, 30), "ok"), ((1, 6), "warning")])
+async def test_the_end_of_the_last_key_is_told_a_week_before(
+    patient: Patient, database: Database, days: Sequence[int | None], verdict: str
+) -> None:
+    for some in days:
+        await Keys(database).create("Shop", Scope.ADMIN, expires_in_seconds=some and some * 86_400.0)
+
+    assert (await work.check_access(patient)).verdict == verdict
+
+
+async def test_the_end_of_every_key_is_broken(patient: Patient, database: Database) -> None:
+    secret, _ = await Keys(database).create("Shop", Scope.ADMIN)
+    await Keys(database).revoke(secret)
+
+    finding = await work.check_access(patient)
+
+    assert (finding.verdict, "keys create" in finding.advice) == ("broken", True)
 
 
 async def test_no_worker_is_worth_a_look(patient: Patient) -> None:

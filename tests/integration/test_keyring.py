@@ -95,6 +95,17 @@ async def test_without_a_key_that_works_the_ring_is_empty(keyring: Keyring, keys
     assert await keyring.is_empty()
 
 
+async def test_a_ring_is_new_until_the_first_key_and_never_again(
+    keyring: Keyring, keys: Keys, clock: Clock
+) -> None:
+    assert await keyring.is_new()
+    secret, _ = await keys.create("Shop", Scope.READ)
+    await keys.revoke(secret)
+
+    clock.now += REMEMBER_SECONDS
+    assert not await keyring.is_new()
+
+
 async def test_a_thousand_wrong_keys_cost_one_query(keyring: Keyring, keys: CountedKeys) -> None:
     wrong = [make_secret() for _ in range(1000)]
 

@@ -1,5 +1,7 @@
 """Checks of the work itself: who may ask for it, who does it, and how long it waits."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from packshot.addresses import is_loopback
@@ -8,6 +10,8 @@ from packshot.doctor.findings import Finding, Patient, broken, not_seen, well, w
 from packshot.keys import Keys
 
 LONG_SECONDS: Final = 300
+SOON_DAYS: Final = 7
+ANOTHER: Final = "Make another: packshot keys create NAME --scope admin"
 
 
 async def check_access(patient: Patient) -> Finding:
@@ -16,13 +20,23 @@ async def check_access(patient: Patient) -> Finding:
     if patient.ailment:
         return not_seen(patient, "")
     asked = patient.database if not patient.missing else None
-    keys = len(await Keys(asked).usable()) if asked else 0
-    if keys:
-        return well(f"{keys} access keys work")
+    made = await Keys(asked).all() if asked else []
+    working = [key for key in made if key["state"] == "active"]
+    if working:
+        return _lasting([key["expires_at"] for key in working])
+    if made:
+        return broken("every access key has ended, so nobody is let in", ANOTHER)
     if is_loopback(host):
         return well(f"no keys: {host} alone is let in")
     advice = "Make one: packshot keys create NAME --scope admin"
     return broken(f"no keys, so nothing will listen on {host}", advice)
+
+
+def _lasting(ends: Sequence[datetime | None]) -> Finding:
+    known = [end for end in ends if end is not None]
+    if len(known) == len(ends) and max(known) - datetime.now(UTC) < timedelta(days=SOON_DAYS):
+        return worth_a_look(f"the last access key ends at {max(known):%Y-%m-%d %H:%M} UTC", ANOTHER)
+    return well(f"{len(ends)} access keys work")
 
 
 async def check_workers(patient: Patient) -> Finding:

@@ -1,9 +1,10 @@
 """
 Who may do what: the one place that says which scope a request needs, and the door that asks for it.
 
-Without any key Packshot is in protected mode: it serves this machine alone, and whoever is on it may do
-everything. A page elsewhere must not lead a browser here (by a name for 127.0.0.1), and a proxy must not let
-others in. The end of the last key does not lead back there on a process that listens elsewhere.
+Before the first key is made, Packshot is in protected mode: it serves this machine alone, and whoever is on
+it may do everything. A page elsewhere must not lead a browser here (by a name for 127.0.0.1), and a proxy must
+not let others in. The end of the last key does not lead back there: then nobody is let in, and only public
+pictures are shown.
 """
 
 import re
@@ -65,6 +66,7 @@ SECURITY: Final = {
     }
 }
 HOW: Final = "Make one: packshot keys create NAME --scope admin"
+ANOTHER: Final = "Make another: packshot keys create NAME --scope admin"
 
 
 def needed_scope(method: str, path: str) -> Scope | None:
@@ -124,15 +126,26 @@ async def admit(scope: Connection) -> Entry:
     if needed is None:
         return Entry()
     backend: Backend = scope["app"].state.backend
-    if await backend.keyring.is_empty():
+    if await backend.keyring.is_new():
         check_protection(Headers(scope=scope), listens_elsewhere=backend.policy.listens_elsewhere)
         return Entry(ANYBODY_HERE)
     if is_shown(scope, backend.policy.pictures):
         return Entry()
+    if await backend.keyring.is_empty():
+        raise HTTPException(403, f"Every access key has ended, so nobody is let in. {ANOTHER}")
     entry = await recognise(Request(scope), backend)
     if entry.caller and not entry.caller.scope.covers(needed):
         raise lacking(entry.caller.scope, needed)
     return entry
+
+
+async def is_still_let_in(request: Request) -> bool:
+    """Tell whether who came in before would come in now, with the same rights; raise ServiceUnavailable."""
+    caller: Caller = request.state.caller
+    keyring = request.app.state.backend.keyring
+    if caller.key_id is None:
+        return bool(await keyring.is_new())
+    return bool(caller == await keyring.verify(secret_in(request)))
 
 
 def is_shown(scope: Connection, pictures: Pictures) -> bool:
@@ -186,7 +199,7 @@ def is_page(scope: Connection) -> bool:
 def check_protection(headers: Headers, *, listens_elsewhere: bool) -> None:
     """Raise HTTPException unless the request comes from this machine, and from nobody behind it."""
     if listens_elsewhere:
-        raise HTTPException(403, f"No access key is valid any more, so nobody is let in. {HOW}")
+        raise HTTPException(403, f"There is no access key, so nobody is let in. {HOW}")
     if not is_loopback(host_in(headers)):
         raise HTTPException(
             403, f"Without an access key Packshot answers at localhost and 127.0.0.1 only. {HOW}"
