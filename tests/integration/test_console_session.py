@@ -10,6 +10,7 @@ from tests.visitor import BROWSER, fill_in, look
 
 from packshot.app import App
 from packshot.keys import Scope
+from packshot.web.console.pages import COOKIE, form_token
 
 SIGN_IN = "/console/sign-in"
 PAGES = ("/", "/console/products", "/console/products/1", "/console/failures", "/console/system", "/docs")
@@ -80,6 +81,18 @@ async def test_the_cookie_counts_for_no_form_without_its_token_and_no_write_of_t
     assert (await api.post("/console/products/1/delete", data={})).status_code == 403
     problem_in(await api.delete("/products/1"), 401)
     assert await look(api, "/console/products/1")
+
+
+async def test_who_planted_the_visitors_cookie_cannot_write_with_the_key_of_who_signed_in(
+    api: AsyncClient, secret: str
+) -> None:
+    await look(api, SIGN_IN)
+    token = form_token(api.cookies[COOKIE], "")
+    await sign_in(api, secret)
+
+    answer = await api.post("/console/sign-out", data={"token": token}, headers=BROWSER)
+
+    assert answer.status_code == 403
 
 
 async def test_who_signs_out_is_outside(api: AsyncClient, secret: str) -> None:

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 
 from fastapi import Depends, HTTPException, Request
 
+from packshot.web.access import KEY_COOKIE
 from packshot.web.console.pages import COOKIE, form_token
 
 MOST_FIELDS: Final = 1_000
@@ -26,7 +27,7 @@ async def _read(request: Request) -> dict[str, str]:
         fields = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_FIELDS))
     except ValueError as error:
         raise HTTPException(422, "The form cannot be read.") from error
-    expected = form_token(request.cookies.get(COOKIE, ""))
+    expected = form_token(request.cookies.get(COOKIE, ""), request.cookies.get(KEY_COOKIE, ""))
     if not request.cookies.get(COOKIE) or not hmac.compare_digest(
         fields.pop("token", "").encode(), expected.encode()
     ):

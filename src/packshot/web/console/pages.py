@@ -76,7 +76,7 @@ async def show(request: Request, template: str, status: int = 200, **values: Any
         path=request.url.path,
         here=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
         theme=theme_of(request),
-        token=form_token(visitor),
+        token=form_token(visitor, request.cookies.get(KEY_COOKIE, "")),
         is_signed_in=KEY_COOKIE in request.cookies,
         **values,
     )
@@ -99,9 +99,12 @@ def theme_of(request: Request) -> str:
     return wanted if wanted in THEMES else THEMES[0]
 
 
-def form_token(visitor: str) -> str:
-    """Return what our forms carry: only who can read the visitor's cookie could make it."""
-    return hmac.digest(visitor.encode(), b"packshot console form", "sha256").hex()
+def form_token(visitor: str, key: str) -> str:
+    """Return what our forms carry: only who can read the visitor's cookies could make it.
+
+    A sibling site can give a browser a cookie for a visitor, but not the key that it is signed in with.
+    """
+    return hmac.digest(visitor.encode(), f"packshot console form {key}".encode(), "sha256").hex()
 
 
 async def _elsewhere(backend: Backend) -> str:

@@ -2,8 +2,8 @@
 Signing in: a key with the scope admin, kept by the browser in a cookie that no script can read.
 
 `web/access.py` reads it there with every request and asks the keyring, so a key that is revoked or expires
-has signed its people out a second later. The cookie goes when the browser is closed. Without any key there
-is nothing to sign in to: then only this machine is served.
+has signed its people out a second later. The cookie goes when the browser is closed. Before the first key
+there is nothing to sign in to: then only this machine is served.
 """
 
 from http import HTTPStatus
@@ -30,7 +30,7 @@ NO_ADMIN: Final = "This key has the scope {}; the console needs one with the sco
 @router.get(SIGN_IN)
 async def ask_for_key(request: Request, backend: InBackend, goal: Goal = "/") -> Response:
     """Ask for a key, if there is one."""
-    if await backend.keyring.is_empty():
+    if await backend.keyring.is_new():
         return RedirectResponse("/", 303)
     return await _ask(request, goal)
 
