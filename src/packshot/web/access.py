@@ -2,9 +2,9 @@
 Who may do what: the one place that says which scope a request needs, and the door that asks for it.
 
 Before the first key is made, Packshot is in protected mode: it serves this machine alone, and whoever is on
-it may do everything. A page elsewhere must not lead a browser here (by a name for 127.0.0.1), and a proxy must
-not let others in. The end of the last key does not lead back there: then nobody is let in, and only public
-pictures are shown.
+it may do everything. A page elsewhere must not lead a browser here (by a name for 127.0.0.1), and a proxy
+must not let others in. The end of the last key does not lead back there: then nobody is let in, and only
+public pictures are shown.
 """
 
 import re
