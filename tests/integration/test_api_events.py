@@ -12,7 +12,10 @@ from tests.callers import Caller, request, serving
 from tests.rows import a_product, eventually
 
 from packshot.app import App, open_api
+from packshot.keys import Scope
 from packshot.news import Event
+
+LAST_CHUNK = "0\r\n"
 
 
 @pytest.fixture
@@ -36,7 +39,7 @@ class Tab:
         """Wait for the next event."""
         while True:
             line = (await self._reader.readline()).decode()
-            assert line, "the stream has ended"
+            assert line not in ("", LAST_CHUNK), "the stream has ended"
             if line.startswith("id: "):
                 self.last_id = line[4:].strip()
             if line.startswith("data: "):
@@ -103,6 +106,36 @@ async def test_a_tab_that_is_closed_is_forgotten(port: int, app: App) -> None:
         return not app.news.listeners
 
     await eventually(nobody_listens)
+
+
+async def test_a_stream_ends_with_the_key_that_opened_it(port: int, app: App) -> None:
+    secret, _ = await app.keyring.keys.create("Shop", Scope.READ)
+    async with listening(port, "", f"Authorization: Bearer {secret}") as tab:
+        await tab.hear()
+        await app.keyring.keys.revoke(secret)
+
+        await hear_the_end(tab, app)
+
+
+async def test_a_stream_that_needed_no_key_ends_with_the_first_one(port: int, app: App) -> None:
+    async with listening(port) as tab:
+        await tab.hear()
+        await app.keyring.keys.create("Shop", Scope.READ)
+
+        await hear_the_end(tab, app)
+
+
+async def hear_the_end(tab: Tab, app: App) -> None:
+    """Let the keyring notice, and something happen."""
+
+    async def is_noticed() -> bool:
+        return await app.keyring.is_empty() != bool(await app.keyring.keys.usable())
+
+    await eventually(is_noticed)
+    await app.products.add(a_product(1))
+    with pytest.raises(AssertionError, match="the stream has ended"):
+        async with asyncio.timeout(5):
+            await tab.hear_kind("product")
 
 
 async def test_a_server_stops_at_once_although_somebody_listens(app: App) -> None:

@@ -4,18 +4,23 @@
 A browser comes back by itself and names the last event it heard, to this process or another one. It opens no
 more than six connections to a server, so a page that nobody looks at should close its stream, and later open
 one with `since`, from where it was.
+
+A stream ends with the key that it was opened with: before each line it is asked for again.
 """
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from packshot.errors import ServiceUnavailable
 from packshot.news import Event, Listener, News
+from packshot.web.access import is_still_let_in
 from packshot.web.backend import InBackend
 from packshot.web.problems import refusals
 
@@ -36,10 +41,11 @@ class EventStream(StreamingResponse):
 
     media_type = MEDIA_TYPE
 
-    def __init__(self, news: News, since: str) -> None:
+    def __init__(self, news: News, since: str, may_hear: Callable[[], Awaitable[bool]]) -> None:
         super().__init__((), headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         self._news = news
         self._since = since
+        self._may_hear = may_hear
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Listen for as long as it is sent."""
@@ -53,6 +59,18 @@ class EventStream(StreamingResponse):
             missed = await self._news.since(self._since)
             for data in missed.events:
                 yield write(Event(missed.position, data))
+        async for line in self._heard(listener):
+            if not await self._may_be_told(line):
+                return
+            yield line
+
+    async def _may_be_told(self, line: str) -> bool:
+        try:
+            return await self._may_hear()
+        except ServiceUnavailable:
+            return line == SILENCE  # which tells nothing; a line that is kept is there when the database is
+
+    async def _heard(self, listener: Listener) -> AsyncIterator[str]:
         while True:
             try:
                 async with asyncio.timeout(SILENCE_SECONDS):
@@ -73,9 +91,10 @@ def write(event: Event) -> str:
 
 @router.get("/events", response_class=Response, responses={**DESCRIBED, **refusals(422)})
 async def events(
+    request: Request,
     backend: InBackend,
     since: Annotated[str, Query(max_length=LONGEST, description="`position` of what was read last.")] = "",
     last_event_id: Annotated[str, Header(max_length=LONGEST)] = "",
 ) -> EventStream:
     """Hear what changes: `totals`, a `product` and its state, an `image` without a product, or `many`."""
-    return EventStream(backend.news, last_event_id or since)
+    return EventStream(backend.news, last_event_id or since, partial(is_still_let_in, request))
