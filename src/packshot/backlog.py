@@ -74,10 +74,10 @@ RESCUE: Final = """
 SUMMARY: Final = """
     SELECT (SELECT count(*) FROM products) AS products,
            (SELECT coalesce(json_object_agg(state, n), '{}')
-              FROM (SELECT state, count(*) AS n FROM images GROUP BY state)) AS images,
+              FROM (SELECT state, count(*) AS n FROM images GROUP BY state) AS states) AS images,
            (SELECT coalesce(json_object_agg(error_code, n), '{}')
               FROM (SELECT error_code, count(*) AS n FROM images WHERE state = 'failed' GROUP BY error_code)
-           ) AS failures,
+                AS codes) AS failures,
            (SELECT coalesce(extract(epoch FROM now() - min(due_at))::float8, 0)
               FROM images WHERE state = 'pending' AND due_at <= now()) AS oldest_due_seconds,
            (SELECT coalesce(json_agg(w ORDER BY started_at), '[]')

@@ -16,7 +16,7 @@ from packshot.app import App, open_app
 from packshot.commands import checked
 from packshot.errors import ConfigError
 from packshot.existing import open_existing
-from packshot.keys import hash_of
+from packshot.keys import hash_of, is_well_formed
 from packshot.settings import Settings
 from packshot.terminal import print_json, print_keys, screen
 from packshot.web.keys import FreshKey, KeyView, NewKey
@@ -76,7 +76,10 @@ def seconds_in(time: str) -> int | None:
 
 async def holds_such_key(app: App, file: Path, wanted: NewKey) -> bool:
     """Tell whether the file holds a key that works and has the scope that is wanted."""
-    held = hash_of(_read(file))
+    content = _read(file)
+    if content and not is_well_formed(content):
+        raise ConfigError(f"{file} holds something else than a key; name a file that may be written.")
+    held = hash_of(content)
     return any(
         row["sha256"] == held and row["scope"] == wanted.scope for row in await app.keyring.keys.usable()
     )
@@ -111,7 +114,7 @@ def _show(key: KeyView, secret: str) -> None:
     if secret:
         print(secret)  # noqa: T201 - bare, for a script to catch
     end = f"until {key.expires_at:%Y-%m-%d %H:%M} UTC" if key.expires_at else "until it is revoked"
-    _say(f"Key {key.key_id} ({key.prefix}…) may {key.scope}, {end}. It cannot be shown again.")
+    _say(f"Key {key.key_id} ({key.prefix}…) has the scope {key.scope}, {end}. It cannot be shown again.")
 
 
 def _say(sentence: str) -> None:

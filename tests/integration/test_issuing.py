@@ -22,7 +22,7 @@ async def test_a_new_key_is_all_that_is_printed_for_a_script(packshot: Packshot,
 
     assert ended.code == 0
     assert await who(app, ended.out.rstrip("\n")) == Caller(1, Scope.WRITE, 60)
-    assert "may write, until it is revoked. It cannot be shown again." in ended.err
+    assert "has the scope write, until it is revoked. It cannot be shown again." in ended.err
 
 
 async def test_a_key_is_listed_without_what_could_be_used(packshot: Packshot) -> None:
@@ -120,3 +120,14 @@ async def test_a_name_that_cannot_be_kept_is_explained(packshot: Packshot) -> No
 
     assert ended.code == 2
     assert "name: " in ended.err
+
+
+async def test_a_file_with_something_else_in_it_is_left_alone(packshot: Packshot, tmp_path: Path) -> None:
+    file = tmp_path / "settings.conf"
+    file.write_text("important")
+
+    ended = await packshot("keys", "create", "Shop", "--scope", "admin", "--output", file)
+
+    assert ended.code == 2
+    assert "holds something else than a key" in ended.err
+    assert file.read_text() == "important"
