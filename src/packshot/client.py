@@ -256,8 +256,7 @@ class Client:
         """Return the product once each of its images is ready or failed; raise TimeoutError."""
         deadline, pause = time.monotonic() + seconds, POLL_SECONDS
         while (product := self.product(product_id))["state"] not in ENDED:
-            left = deadline - time.monotonic()
-            if left <= 0:
+            if (left := deadline - time.monotonic()) <= 0:
                 raise TimeoutError(f"Product {product_id} is {product['state']} after {seconds:g} seconds.")
             time.sleep(min(pause, left))
             pause = min(pause * 1.5, LONGEST_POLL_SECONDS)

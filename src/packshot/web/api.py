@@ -25,9 +25,9 @@ TAGS: Final = [
     {"name": "images", "description": "Single pictures: submit, look after, retry, and see them."},
     {"name": "webhooks", "description": "Who is told of what, signed and tried again for a day."},
     {"name": "users", "description": "Whom products belong to."},
-    {"name": "events", "description": "What changes, while it does."},
     {"name": "keys", "description": "Access keys; for admins."},
     {"name": "health", "description": "For whoever watches over this process."},
+    {"name": "events", "description": "What changes, while it does: a stream without end."},
 ]
 ERRORS_BEGIN: Final = "4"  # the first digit of a status
 
