@@ -2,7 +2,8 @@
 The keys that work, in memory: whether a key is good costs no query, and a wrong one costs nobody anything.
 
 All of them are read again once a second, while anybody asks. So a new key works, and a revoked or expired one
-stops working, within a second, in every process. While the database does not answer, nobody is let in.
+stops working, within a second, in every process. While the database does not answer, nobody is let in,
+but for who asks with `old_will_do`: there the keys do that were read last.
 
 No secret is compared with another. A key is looked up by its hash, and how long that takes tells only of
 hashes, which nobody can choose.
@@ -11,7 +12,8 @@ hashes, which nobody can choose.
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from math import inf
 from time import monotonic
 from typing import Any, Final, Self
 
@@ -21,6 +23,7 @@ from packshot.keys import Caller, Keys, hash_of, is_well_formed
 log = logging.getLogger(__name__)
 
 REMEMBER_SECONDS: Final = 1
+PATIENCE_SECONDS: Final = 0.5  # with a database that hangs, where old keys do
 NOTE_SECONDS: Final = 60
 
 
@@ -32,7 +35,7 @@ class Keyring:
         self._clock = clock
         self._callers: Mapping[bytes, Caller] = {}
         self._is_new = False
-        self._old_at = clock()
+        self._old_at = -inf
         self._noted: dict[int, float] = {}
         self._reading: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -49,29 +52,38 @@ class Keyring:
                 task.cancel()
             await asyncio.gather(*keyring._tasks, return_exceptions=True)
 
-    async def is_new(self) -> bool:
+    async def is_new(self, *, old_will_do: bool = False) -> bool:
         """Tell whether no key was ever made; raise ServiceUnavailable."""
-        return not await self._current() and self._is_new
+        return not await self._current(old_will_do=old_will_do) and self._is_new
 
     async def is_empty(self) -> bool:
-        """Tell whether no key works."""
+        """Tell whether no key works; raise ServiceUnavailable."""
         return not await self._current()
 
-    async def verify(self, secret: str) -> Caller | None:
+    async def verify(self, secret: str, *, old_will_do: bool = False) -> Caller | None:
         """Return who has this key, None if it is no key that works; raise ServiceUnavailable."""
         if not is_well_formed(secret):
             return None
-        caller = (await self._current()).get(hash_of(secret))
+        caller = (await self._current(old_will_do=old_will_do)).get(hash_of(secret))
         if caller and caller.key_id:
             self._note(caller.key_id)
         return caller
 
-    async def _current(self) -> Mapping[bytes, Caller]:
+    async def _current(self, *, old_will_do: bool = False) -> Mapping[bytes, Caller]:
+        was_ever_read = self._old_at > -inf  # before that, an empty ring says nothing
+        if old_will_do and was_ever_read:
+            with suppress(ServiceUnavailable, TimeoutError):
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    await self._refresh()
+        else:
+            await self._refresh()
+        return self._callers
+
+    async def _refresh(self) -> None:
         if self._clock() >= self._old_at:
             if self._reading is None or self._reading.done():
                 self._reading = self._start(self._read())
             await asyncio.shield(self._reading)  # others wait for it, too
-        return self._callers
 
     async def _read(self) -> None:
         began = self._clock()

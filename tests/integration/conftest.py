@@ -23,7 +23,7 @@ from packshot.web.policy import Policy
 class NoKeys:
     """A keyring without keys, and without a database to read them from."""
 
-    async def is_new(self) -> bool:
+    async def is_new(self, *, old_will_do: bool = False) -> bool:  # noqa: ARG002 - there are never any
         return True
 
 

@@ -1,15 +1,20 @@
 """What the API says while the database or the store is away, and when the fault is ours."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from servers.cable import Cable
+from tests.bearers import bearer
+from tests.figures import Figures
 from tests.rows import a_source, claimed, finish, keys_of
 from tests.shop import URL, a_product, create, problem_in, read
 
+from packshot import keyring, vitals
 from packshot.app import App, open_api, open_app
+from packshot.keys import Scope, make_secret
 from packshot.settings import load_settings
 
 
@@ -128,3 +133,57 @@ async def test_a_bug_is_a_plain_answer_without_details(app: App) -> None:
 
     assert problem_in(answer, 500)["detail"] == "This is a bug in Packshot; its log has the details."
     assert set(answer.json()) == {"type", "title", "status", "detail", "request_id"}
+
+
+@pytest.fixture
+async def key(app: App, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """A key, in a process that reads its keys again for every request."""
+    monkeypatch.setattr(keyring, "REMEMBER_SECONDS", 0)
+    return bearer((await app.keyring.keys.create("Prometheus", Scope.READ))[0])
+
+
+@pytest.mark.parametrize("trouble", [Cable.pull, Cable.freeze])
+async def test_who_could_read_the_figures_reads_there_that_the_database_is_away(
+    api: httpx.AsyncClient,
+    cable: Cable,
+    key: dict[str, str],
+    trouble: Callable[[Cable], Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for limit in (vitals, "LOOK_SECONDS"), (keyring, "PATIENCE_SECONDS"):
+        monkeypatch.setattr(*limit, 0.05)
+    await api.get("/users/1", headers=key)
+    if gone := trouble(cable):
+        await gone
+
+    answer = await api.get("/metrics", headers=key)
+
+    assert answer.status_code == 200
+    assert Figures(answer.text)("packshot_up", part="database") == 0
+
+
+async def test_without_a_database_a_key_is_good_for_nothing_but_the_figures(
+    api: httpx.AsyncClient, cable: Cable, key: dict[str, str]
+) -> None:
+    await api.get("/metrics", headers=key)
+    await cable.pull()
+
+    for path in ("/products", "/openapi.json", "/metrics/", "/events"):
+        problem_in(await api.get(path, headers=key), 503)
+
+
+async def test_without_a_database_nobody_else_reads_the_figures(
+    api: httpx.AsyncClient, cable: Cable, key: dict[str, str]
+) -> None:
+    await api.get("/metrics", headers=key)
+    await cable.pull()
+
+    problem_in(await api.get("/metrics"), 401)
+    problem_in(await api.get("/metrics", headers=bearer(make_secret())), 401)
+
+
+@pytest.mark.usefixtures("key")
+async def test_keys_that_were_never_read_are_not_taken_for_none(api: httpx.AsyncClient, cable: Cable) -> None:
+    await cable.pull()
+
+    problem_in(await api.get("/metrics"), 503)
