@@ -23,7 +23,7 @@ MASK: Final = "***"
 LEAST_CHARACTERS: Final = 6  # a shorter one would be found in every other word
 TELLING: Final = (
     r"[\w-]*(?:password|passwd|secret|token|authorization|cookie|credential|signature"
-    r"|api[_-]?key|access[_-]?key)"
+    r"|api[_-]?key|access[_-]?key|account[_-]?key|\bpwd\b|\bsig\b)"
 )
 WEB: Final = ("http", "https")
 

@@ -33,6 +33,9 @@ SHAPES = [
     f"X-Amz-Signature={SECRET}&X-Amz-Date=1",
     f"password = {SECRET}",
     f"sasl_plain_password={SECRET};",
+    f"pwd={SECRET}",
+    f"AccountKey={SECRET}",
+    f"se=2026&sig={SECRET}",
     f"packshot_{SECRET}",
     f"whsec_{SECRET}==",
 ]
