@@ -36,7 +36,8 @@ from packshot.posting import Poster, receiver_url, receivers_guard
 from packshot.presets import load_presets
 from packshot.producer import Producer
 from packshot.products import Products
-from packshot.settings import Settings, aws_environment
+from packshot.redaction import Redaction
+from packshot.settings import Settings, aws_environment, secrets_in
 from packshot.stores import Store, open_store
 from packshot.sweeper import Sweeper
 from packshot.telemetry import Span, no_span
@@ -98,7 +99,7 @@ async def open_app(settings: Settings, slots: int = 0) -> AsyncIterator[App]:
         desk = stack.enter_context(Desk.open(settings.data_dir, slots))
         redis = await stack.enter_async_context(open_redis(settings, ANSWER_SECONDS))
         keyring = await stack.enter_async_context(Keyring.open(Keys(database)))
-        span = await stack.enter_async_context(open_traces(settings.traces_url))
+        span = await stack.enter_async_context(open_traces(settings))
         yield _build(settings, folder, database, desk, Cache(redis) if redis else None, keyring, span)
 
 
@@ -113,14 +114,14 @@ async def open_redis(settings: Settings, seconds: float) -> AsyncIterator[Redis 
 
 
 @asynccontextmanager
-async def open_traces(url: str) -> AsyncIterator[Span]:
+async def open_traces(settings: Settings) -> AsyncIterator[Span]:
     """Open what makes spans, if somebody wants them."""
-    if not url:
+    if not settings.traces_url:
         yield no_span
         return
     from packshot.traces import Traces  # noqa: PLC0415 - heavy, and not for everybody
 
-    async with Traces.open(url) as traces:
+    async with Traces.open(settings.traces_url, Redaction(secrets_in(settings))) as traces:
         yield traces.span
 
 

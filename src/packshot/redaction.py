@@ -5,7 +5,7 @@ Some are known: the passwords in our settings, the keys of our store. The others
 
     https://user:password@host/path?query#fragment   the login, the query and the fragment of any URL
     postgresql://user:password@host/database         likewise, whatever characters the password has
-    /path?query                                      the query of a path
+    /path?query  https%3A%2F%2Fhost%3Fquery          the query of a path, and of a URL inside of a URL
     password=…  "secret": "…"  Authorization: …      what stands behind a telling name
     Bearer …  Basic …                                what a header carries
     packshot_…  whsec_…                              access keys but for their prefix, webhooks' secrets
@@ -31,12 +31,13 @@ NAME: Final = re.compile(rf"{TELLING}[\w-]*", re.IGNORECASE)
 URL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^\s'\"<>\\]*)")
 QUERY: Final = re.compile(r"(?<=[\w/.~%-])\?[^\s'\"<>\\]+")
 NAMED: Final = re.compile(
-    rf"(\b{TELLING}[\w-]*['\"]?\s*[:=]\s*(?:(?:bearer|basic)\s+)?b?['\"]?)(?!\s|{re.escape(MASK)})[^\s'\",;&)}}\]]+",
+    rf"(\b{TELLING}[\w-]*['\"]?\s*[:=]\s*(?:(?:bearer|basic|digest)\s+)?b?['\"]?)(?!\s|{re.escape(MASK)})[^\s'\",;&)}}\]]+",
     re.IGNORECASE,
 )
+ENCODED: Final = re.compile(r"(%3A%2F%2F[^\s'\"<>\\]*?%3F)[^\s'\"<>\\]+", re.IGNORECASE)
 CARRIED: Final = re.compile(r"\b(bearer|basic)\s+[\w+/=.~-]{8,}", re.IGNORECASE)
 TOKEN: Final = re.compile(r"(packshot_)[A-Za-z0-9]{12,}|(whsec_)[\w+/=-]+")
-MARKS: Final = frozenset(":?=_ ")  # every shape has one of them
+MARKS: Final = frozenset(":?=_% ")  # every shape has one of them
 OURS: Final = frozenset({"timestamp", "level", "logger"})  # words that nobody else has a say in
 
 
@@ -82,6 +83,7 @@ def _is_telling(name: str) -> bool:
 def _without_shapes(text: str) -> str:
     text = URL.sub(_without_login_and_query, text)
     text = QUERY.sub(f"?{MASK}", text)
+    text = ENCODED.sub(rf"\1{MASK}", text)
     text = NAMED.sub(rf"\1{MASK}", text)
     text = CARRIED.sub(rf"\1 {MASK}", text)
     return TOKEN.sub(lambda found: f"{found[1] or found[2]}{MASK}", text)

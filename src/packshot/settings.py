@@ -8,7 +8,7 @@ name that does not exist are collected into one message. Sizes are in bytes, tim
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
@@ -18,6 +18,14 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from packshot.errors import ConfigError
 
 PREFIX = "PACKSHOT_"
+SECRETS_OF_CLOUDS: Final = (
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AZURE_STORAGE_ACCOUNT_KEY",
+    "AZURE_STORAGE_SAS_TOKEN",
+    "AZURE_STORAGE_CLIENT_SECRET",
+    "GOOGLE_SERVICE_ACCOUNT_KEY",
+)
 LEAST_SECRET = 32  # characters
 
 
@@ -198,7 +206,7 @@ class Settings(BaseSettings):
 
 
 def secrets_in(settings: Settings) -> list[str]:
-    """Return what must never be written: our own secret, the passwords in URLs, and what AWS calls secret."""
+    """Return what must never be written: our own secret, passwords in URLs, and what clouds call secret."""
     urls = (
         settings.database_url,
         settings.broker_url,
@@ -208,13 +216,8 @@ def secrets_in(settings: Settings) -> list[str]:
     )
     logins = (urlsplit(url).netloc.rpartition("@")[0] for url in urls)
     passwords = [password for _, _, password in (login.partition(":") for login in logins) if password]
-    aws = aws_environment()
-    ours = [settings.signing_secret] if settings.signing_secret else []
-    return (
-        passwords
-        + ours
-        + [aws[name] for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN") if name in aws]
-    )
+    of_clouds = [os.environ[name] for name in SECRETS_OF_CLOUDS if os.environ.get(name)]
+    return [secret for secret in (settings.signing_secret, *passwords, *of_clouds) if secret]
 
 
 def cores() -> int:

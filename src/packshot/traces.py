@@ -35,21 +35,21 @@ LEAVE_SECONDS: Final = 3  # for what was not sent yet when the process ends
 class Traces:
     """Makes spans; those that are made inside another one belong to it."""
 
-    def __init__(self, provider: TracerProvider) -> None:
+    def __init__(self, provider: TracerProvider, redaction: Redaction) -> None:
         self._tracer = provider.get_tracer("packshot", __version__)
-        self._redaction = Redaction()
+        self._redaction = redaction
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, url: str) -> AsyncIterator["Traces"]:
-        """Send spans to `url` from now on; at the end of the block, what is left, but not for long."""
+    async def open(cls, url: str, redaction: Redaction) -> AsyncIterator["Traces"]:
+        """Send spans to `url`, without what `redaction` takes out; at the end what is left, but not for long."""
         logging.getLogger("opentelemetry").setLevel(logging.ERROR)  # a collector that is away is no news
         resource = Resource.create({"service.name": "packshot", "service.version": __version__})
         provider = TracerProvider(resource=resource, shutdown_on_exit=False)
         exporter = OTLPSpanExporter(endpoint_of(url), timeout=EXPORT_SECONDS)
         provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=DELAY_MILLISECONDS))
         try:
-            yield cls(provider)
+            yield cls(provider, redaction)
         finally:
             leaving = Thread(target=provider.shutdown, daemon=True)
             leaving.start()

@@ -8,7 +8,7 @@ from httpx import AsyncClient
 from tests.figures import Figures
 from tests.shop import create, problem_in
 
-from packshot.web.journal import request_id_in
+from packshot.web.journal import is_stream, request_id_in
 
 
 @pytest.fixture(autouse=True)
@@ -75,3 +75,9 @@ async def test_requests_are_counted_by_route_and_never_by_path(api: AsyncClient)
     assert figures("packshot_requests_total", method="POST", route="/products", status="2xx") == 1
     assert figures("packshot_request_seconds_count", route="none") == 1
     assert not any("secret" in value for value in figures.values("route"))
+
+
+@pytest.mark.parametrize("kind", [b"text/event-stream", b"text/event-stream; charset=utf-8"])
+def test_an_answer_without_end_is_timed_to_its_head(kind: bytes) -> None:
+    assert is_stream({"headers": [(b"etag", b"1"), (b"content-type", kind)]})
+    assert not is_stream({"headers": [(b"content-type", b"application/json")]})

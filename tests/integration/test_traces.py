@@ -17,6 +17,7 @@ from tests.remote import queue_of_ones_own
 from tests.serving import Serving
 from tests.supplier import PICTURE, Supplier
 
+from packshot.redaction import Redaction
 from packshot.traces import Traces, endpoint_of
 
 CALLERS_TRACE: Final = "0af7651916cd43dd8448eb211c80319c"
@@ -106,7 +107,7 @@ async def test_one_trace_leads_from_the_callers_request_to_the_last_rendition(
 
 
 async def test_a_request_without_a_trace_begins_one(collector: Collector) -> None:
-    async with Traces.open(collector.url) as traces:
+    async with Traces.open(collector.url, Redaction()) as traces:
         with traces.span("request", ""), traces.span("submit"):
             pass
 
@@ -115,17 +116,17 @@ async def test_a_request_without_a_trace_begins_one(collector: Collector) -> Non
 
 
 async def test_what_failed_says_so_without_its_secrets(collector: Collector) -> None:
-    async with Traces.open(collector.url) as traces:
+    async with Traces.open(collector.url, Redaction(["hunter2hunter2"])) as traces:
         with pytest.raises(ValueError, match="token"), traces.span("download"):
-            raise ValueError("https://shop.example/?token=s3cret")
+            raise ValueError("https://shop.example/?token=s3cret refused hunter2hunter2")
 
     (span,) = collector.named("download")
-    assert (span.status.code, span.status.message) == (2, "https://shop.example/?***")
+    assert (span.status.code, span.status.message) == (2, "https://shop.example/?*** refused ***")
 
 
 async def test_a_collector_that_is_away_keeps_nobody_waiting() -> None:
     started = monotonic()
-    async with Traces.open("http://127.0.0.1:9") as traces:
+    async with Traces.open("http://127.0.0.1:9", Redaction()) as traces:
         for _ in range(5000):
             with traces.span("request"):
                 pass

@@ -27,6 +27,8 @@ SHAPES = [
     f"/boot.jpg?{SECRET}",
     f"Authorization: Bearer {SECRET}",
     f"authorization='{SECRET}'",
+    f"Proxy-Authorization: Digest {SECRET}",
+    f"/fetch/https%3A%2F%2Fshop.example%2Fboot.jpg%3Ftoken%3D{SECRET}",
     f"(b'authorization', b'Basic {SECRET}')",
     f'{{"aws_secret_access_key": "{SECRET}"}}',
     f"AWS_SECRET_ACCESS_KEY={SECRET}",

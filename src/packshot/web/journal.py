@@ -65,6 +65,7 @@ class Entry:
         self._started = perf_counter()
         self._status = NO_ANSWER
         self._bytes = 0
+        self._ended = 0.0
 
     def span(self) -> AbstractContextManager[Note]:
         """Time the request in its trace, which the caller may have begun."""
@@ -76,13 +77,15 @@ class Entry:
         """Look at a part of the answer as it goes out, and put the id into its head."""
         if message["type"] == "http.response.start":
             self._status = message["status"]
+            if is_stream(message):
+                self._ended = perf_counter()
             message["headers"].append((RAW_ID_HEADER, self.request_id.encode()))
         else:
             self._bytes += len(message.get("body", b""))
 
     def close(self, note: Note) -> None:
         """Write the line, and count."""
-        seconds = perf_counter() - self._started
+        seconds = (self._ended or perf_counter()) - self._started
         scope = self._scope
         route = getattr(scope.get("route"), "path", NO_ROUTE)
         log.log(
@@ -101,6 +104,14 @@ class Entry:
         method = scope["method"] if scope["method"] in METHODS else OTHER
         note(route=route, status=self._status, request_id=self.request_id)
         self._backend.metrics.request(method, route, f"{self._status // 100}xx", seconds)
+
+
+def is_stream(message: Message) -> bool:
+    """Tell whether an answer goes on for as long as somebody listens: its time is the one to its head."""
+    return any(
+        name == b"content-type" and value.startswith(b"text/event-stream")
+        for name, value in message["headers"]
+    )
 
 
 def request_id_in(scope: Scope) -> str:
