@@ -42,7 +42,7 @@ class Traces:
     @classmethod
     @asynccontextmanager
     async def open(cls, url: str, redaction: Redaction) -> AsyncIterator["Traces"]:
-        """Send spans to `url`, without what `redaction` takes out; at the end what is left, but not for long."""
+        """Send spans to `url`, without what `redaction` takes out; in the end what is left, in brief."""
         logging.getLogger("opentelemetry").setLevel(logging.ERROR)  # a collector that is away is no news
         resource = Resource.create({"service.name": "packshot", "service.version": __version__})
         provider = TracerProvider(resource=resource, shutdown_on_exit=False)
