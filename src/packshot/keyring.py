@@ -56,9 +56,9 @@ class Keyring:
         """Tell whether no key was ever made; raise ServiceUnavailable."""
         return not await self._current(old_will_do=old_will_do) and self._is_new
 
-    async def is_empty(self) -> bool:
+    async def is_empty(self, *, old_will_do: bool = False) -> bool:
         """Tell whether no key works; raise ServiceUnavailable."""
-        return not await self._current()
+        return not await self._current(old_will_do=old_will_do)
 
     async def verify(self, secret: str, *, old_will_do: bool = False) -> Caller | None:
         """Return who has this key, None if it is no key that works; raise ServiceUnavailable."""
@@ -69,7 +69,7 @@ class Keyring:
             self._note(caller.key_id)
         return caller
 
-    async def _current(self, *, old_will_do: bool = False) -> Mapping[bytes, Caller]:
+    async def _current(self, *, old_will_do: bool) -> Mapping[bytes, Caller]:
         was_ever_read = self._old_at > -inf  # before that, an empty ring says nothing
         if old_will_do and was_ever_read:
             with suppress(ServiceUnavailable, TimeoutError):

@@ -129,12 +129,13 @@ async def admit(scope: Connection) -> Entry:
     if needed is None:
         return Entry()
     backend: Backend = scope["app"].state.backend
-    if await backend.keyring.is_new(old_will_do=scope["path"] == METRICS):
+    old_will_do = scope["path"] == METRICS
+    if await backend.keyring.is_new(old_will_do=old_will_do):
         check_protection(Headers(scope=scope), listens_elsewhere=backend.policy.listens_elsewhere)
         return Entry(ANYBODY_HERE)
     if is_shown(scope, backend.policy.pictures):
         return Entry()
-    if await backend.keyring.is_empty():
+    if await backend.keyring.is_empty(old_will_do=old_will_do):
         raise HTTPException(403, f"Every access key has ended, so nobody is let in. {ANOTHER}")
     entry = await recognise(Request(scope), backend)
     if entry.caller and not entry.caller.scope.covers(needed):
