@@ -2,15 +2,21 @@
 
 import csv
 import io
+from dataclasses import replace
 
 import pytest
+from fastapi import FastAPI
 from httpx import AsyncClient
 from tests.rows import claimed
 from tests.shop import create, read
 from tests.visitor import BROWSER, fill_in, look
 
 from packshot.app import App
+from packshot.database import Database
+from packshot.ledger import Ledger
 from packshot.lifecycle import GiveUp
+from packshot.overview import Overview
+from packshot.settings import load_settings
 
 FAILURES = "/console/failures"
 
@@ -97,11 +103,19 @@ async def test_a_table_for_a_supplier_has_his_images_and_what_to_do(api: AsyncCl
     assert rows[0]["what to do"] == "Send a URL under which the picture is."
 
 
-@pytest.mark.usefixtures("image_ids")
-async def test_a_table_calculates_nothing(api: AsyncClient) -> None:
-    table = (await api.get(f"{FAILURES}.csv?code=not_an_image")).text
+@pytest.mark.parametrize("cell", ["=1", "+1", "-1", "@A1", "\t1", "\r1", "  =1", "\n@A1"])
+async def test_a_table_calculates_nothing(api: AsyncClient, app: App, cell: str) -> None:
+    product = await create(api)
+    await fail(app, product["images"][0]["id"], message=cell)
 
-    assert "'=HYPERLINK(1) <b>" in table
+    table = (await api.get(f"{FAILURES}.csv")).text
+
+    (row,) = csv.DictReader(io.StringIO(table.removeprefix("\ufeff"), newline=""))
+    assert row["what happened"] == f"'{cell}"
+
+
+@pytest.mark.usefixtures("image_ids")
+async def test_what_a_supplier_wrote_is_no_markup(api: AsyncClient) -> None:
     assert "<b>" not in (await api.get(FAILURES, headers=BROWSER)).text.partition("not_an_image")[2]
 
 
@@ -117,7 +131,12 @@ async def test_many_failures_are_shown_in_pages(api: AsyncClient, app: App) -> N
     assert "000.jpg" in await look(api, FAILURES + older)
 
 
-async def test_the_system_shows_its_parts_its_workers_and_no_secret(api: AsyncClient, app: App) -> None:
+async def test_the_system_shows_its_parts_its_workers_and_no_secret(
+    api: AsyncClient, app: App, database: Database, routes: FastAPI
+) -> None:
+    settings = load_settings(cache_url="redis://:planted-password@cache.example/0")
+    overview = Overview(database, Ledger(database), settings)
+    routes.state.backend = replace(routes.state.backend, overview=overview)
     await app.workers.heartbeat(app.desk.worker, {"late_results": 2})
 
     page = await look(api, "/console/system")
@@ -125,3 +144,5 @@ async def test_the_system_shows_its_parts_its_workers_and_no_secret(api: AsyncCl
     assert page.count("does not answer") == 0
     assert "late results: 2" in page
     assert "PACKSHOT_DATABASE_URL" in page
+    assert "cache.example" in page
+    assert "planted-password" not in page

@@ -278,3 +278,15 @@ async def test_a_test_says_what_came_back(database: Database, store: Store, rece
     assert (receipt.status, receipt.error) == (418, "The answer is 418 (I'm a Teapot).")
     assert json.loads(receiver.requests[0].body)["data"] == {"webhook_id": 1}
     assert await told(database) == []
+
+
+async def test_who_carries_also_empties_the_log(database: Database, store: Store, receiver: Supplier) -> None:
+    await webhooks_of(database).add(receiver.url(OK))
+    await put_out(database)
+    await move_times(database, "queued_at", seconds=-8 * DAY_SECONDS)
+
+    async def is_empty() -> bool:
+        return not await told(database)
+
+    async with on_its_way(database, store):
+        await eventually(is_empty)

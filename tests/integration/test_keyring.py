@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from packshot.database import Database, Row
-from packshot.keyring import REMEMBER_SECONDS, Keyring
+from packshot.keyring import NOTE_SECONDS, REMEMBER_SECONDS, Keyring
 from packshot.keys import Caller, Keys, Scope, make_secret
 
 
@@ -14,10 +14,15 @@ class CountedKeys(Keys):
     """Keys that know how often they were asked for."""
 
     asked = 0
+    noted = 0
 
     async def usable(self) -> Sequence[Row]:
         self.asked += 1
         return await super().usable()
+
+    async def note_use(self, key_id: int) -> None:
+        self.noted += 1
+        await super().note_use(key_id)
 
 
 class Clock:
@@ -126,7 +131,21 @@ async def test_who_gives_up_waiting_for_the_keys_does_not_disappoint_the_others(
     assert await second is not None
 
 
-async def test_the_last_use_is_written_without_keeping_the_request(keyring: Keyring, keys: Keys) -> None:
+async def test_the_last_use_is_written_once_a_minute_however_many_ask(
+    keyring: Keyring, keys: CountedKeys, clock: Clock
+) -> None:
+    secret, _ = await keys.create("Shop", Scope.READ)
+
+    for minute in (1, 2):
+        await asyncio.gather(*(keyring.verify(secret) for _ in range(10)))
+        await asyncio.sleep(0)  # what was started begins
+        assert keys.noted == minute
+        clock.now += NOTE_SECONDS
+
+
+async def test_the_last_use_is_written_without_without_keeping_the_request(
+    keyring: Keyring, keys: Keys
+) -> None:
     secret, _ = await keys.create("Shop", Scope.READ)
 
     await keyring.verify(secret)

@@ -1,5 +1,6 @@
 """The news: who listens hears what changed, wherever it happened and wherever they come back to."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
@@ -235,6 +236,30 @@ async def test_who_does_not_listen_is_let_go_and_costs_no_more_memory() -> None:
 
     assert told == [*[Event("", NOTHING)] * MOST_UNHEARD, None]
     assert listener._unheard.empty()  # noqa: SLF001 - the memory is what this is about
+
+
+async def test_nothing_is_asked_after_the_last_listener_left(
+    news: News, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = 0
+    look = news.look
+
+    async def counted() -> None:
+        nonlocal looks
+        looks += 1
+        await look()
+
+    monkeypatch.setattr(news, "look", counted)
+    monkeypatch.setattr("packshot.news.POLL_SECONDS", 0)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(news.run())
+        with news.listening() as listener:
+            await listener.hear()
+        for _ in range(10):
+            await database.fetch("SELECT 1")  # time for as many looks
+        running.cancel()
+
+    assert looks == 1
 
 
 async def test_listeners_are_counted(news: News) -> None:

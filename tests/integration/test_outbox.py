@@ -88,6 +88,20 @@ async def test_a_replayed_message_has_another_day(database: Database, outbox: Ou
     assert (again.event_id, again.attempt) == (letter.event_id, 2)
 
 
+async def test_a_webhook_that_is_enabled_again_gives_its_messages_another_day(
+    database: Database, outbox: Outbox, webhook_id: int
+) -> None:
+    await put_out(database)
+    await move_times(database, "due_at", "queued_at", seconds=-2 * DAY_SECONDS)
+    await database.execute("UPDATE webhooks SET enabled_at = 'epoch'")
+    for enabled in (False, True):
+        await webhooks_of(database).change(webhook_id, {"enabled": enabled})
+
+    (letter,) = await outbox.take((), 8)
+
+    assert letter.age_seconds < 60
+
+
 async def test_what_is_a_week_old_goes_a_batch_at_a_time(
     database: Database, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from packshot.web.console.wording import ago, bars, host, milliseconds, plain, share, size, span
+from packshot.web.console.wording import ago, bars, milliseconds, plain, share, size, span
 
 
 @pytest.mark.parametrize(
@@ -42,11 +42,6 @@ def test_a_step_takes_milliseconds_or_seconds() -> None:
 def test_the_highest_bar_is_as_high_as_there_is_room() -> None:
     assert bars([0, 5, 10], 40) == [0, 20, 40]
     assert bars([0, 0], 40) == [0, 0]
-
-
-def test_a_url_that_is_none_is_its_own_host() -> None:
-    assert host("https://cdn.shop.example/a.jpg") == "cdn.shop.example"
-    assert host("http://[") == "http://["
 
 
 def test_a_title_is_not_steered_by_invisible_letters() -> None:

@@ -51,7 +51,6 @@ ENVIRONMENT.filters |= {
         wording.bars,
         wording.count,
         wording.exact,
-        wording.host,
         wording.milliseconds,
         wording.plain,
         wording.scheme,

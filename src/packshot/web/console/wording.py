@@ -4,7 +4,6 @@ import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
-from urllib.parse import urlsplit
 
 KILO: Final = 1000
 UNITS: Final = ("bytes", "kB", "MB", "GB", "TB", "PB")
@@ -60,14 +59,6 @@ def exact(then: datetime) -> str:
 def milliseconds(amount: float) -> str:
     """Write how long a step took."""
     return f"{amount / SECOND_MS:.1f} s" if amount >= SECOND_MS else f"{amount:.0f} ms"
-
-
-def host(url: str) -> str:
-    """Return the host of a URL, which may be any text."""
-    try:
-        return urlsplit(url).hostname or url
-    except ValueError:
-        return url
 
 
 def scheme(url: str) -> str:
