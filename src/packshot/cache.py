@@ -184,6 +184,12 @@ class Cache:
         """Whether Redis is asked at all."""
         return self._redis.is_there
 
+    async def probe(self) -> None:
+        """Ask something, because who asks nothing does not notice that Redis has gone."""
+        for _ in range(LATE_IN_A_ROW):
+            if await self._redis.ask("PING"):
+                return
+
     async def get(self, key: str, version: str) -> bytes | None:
         """Return the answer of exactly this version, if it is there."""
         entry: bytes | None = await self._redis.ask("GET", f"packshot:answer:{key}")

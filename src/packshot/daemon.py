@@ -85,8 +85,10 @@ async def run(settings: Settings, announce: Announce, *, api: bool, worker: bool
     """
     with stop_signals() as stop:
         async with AsyncExitStack() as stack:
-            port = settings.port if api else settings.metrics_port
-            listener = stack.enter_context(listen(settings.host, port)) if api or port else None
+            port, name = (
+                (settings.port, "PACKSHOT_PORT") if api else (settings.metrics_port, "PACKSHOT_METRICS_PORT")
+            )
+            listener = stack.enter_context(listen(settings.host, port, name)) if api or port else None
             app = await stack.enter_async_context(open_app(settings, settings.workers if worker else 0))
             await _prepare(app, listener)
             consumer = await stack.enter_async_context(open_consumer(app)) if worker else None
@@ -157,15 +159,13 @@ async def _leave(app: App) -> None:
             await app.workers.forget([app.desk.worker.worker_id])
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket; raise ConfigError if the address cannot be had."""
+def listen(host: str, port: int, setting: str = "PACKSHOT_PORT") -> socket.socket:
+    """Return a listening socket; raise ConfigError, which names the port's setting, if it cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=1024)
     except OSError as error:
-        message = (
-            f"Cannot listen on {host} port {port}: {error.strerror}. Set PACKSHOT_HOST or PACKSHOT_PORT."
-        )
+        message = f"Cannot listen on {host} port {port}: {error.strerror}. Set PACKSHOT_HOST or {setting}."
         raise ConfigError(message) from error
 
 

@@ -65,7 +65,7 @@ class Vitals:
     async def _look(self) -> None:
         async with self._looking:
             if monotonic() - self._looked_at > REMEMBERED_SECONDS:
-                await asyncio.gather(self._look_at_database(), self._look_at_store())
+                await asyncio.gather(self._look_at_database(), self._look_at_store(), self._look_at_cache())
                 self._looked_at = monotonic()
         self._look_around()
 
@@ -79,6 +79,10 @@ class Vitals:
 
     async def _look_at_store(self) -> None:
         self._note("store", is_up=await _in_time(self._has_no_such_file()) is not None)
+
+    async def _look_at_cache(self) -> None:
+        if self._cache:
+            await _in_time(self._cache.probe())
 
     async def _has_no_such_file(self) -> bool:
         """Ask the store for something small: that it is not there is an answer."""

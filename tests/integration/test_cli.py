@@ -63,20 +63,27 @@ def test_every_wrong_setting_is_named_in_one_message(tmp_path: Path) -> None:
     assert "Traceback" not in ended.err
 
 
+@pytest.mark.parametrize(
+    ("command", "setting"), [("serve", "PACKSHOT_PORT"), ("work", "PACKSHOT_METRICS_PORT")]
+)
 @pytest.mark.usefixtures("logging_as_before")
-def test_a_port_that_is_taken_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_a_port_that_is_taken_is_named_with_its_setting(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+    setting: str,
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         monkeypatch.setenv("PACKSHOT_DATA_DIR", str(tmp_path))
-        monkeypatch.setenv("PACKSHOT_PORT", str(port))
+        monkeypatch.setenv(setting, str(port))
 
-        assert exit_code_of("serve", monkeypatch) == 2
+        assert exit_code_of(command, monkeypatch) == 2
 
     message = capsys.readouterr().err
     assert message.startswith(f"Cannot listen on 127.0.0.1 port {port}")
-    assert "PACKSHOT_PORT" in message
+    assert message.endswith(f"Set PACKSHOT_HOST or {setting}.\n")
 
 
 @pytest.mark.usefixtures("logging_as_before")

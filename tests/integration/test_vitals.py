@@ -1,15 +1,19 @@
 """How the system is, as anybody may ask it: parts that are there, parts that are not, and a queue."""
 
-from math import isnan
+from collections.abc import Callable
+from math import inf, isnan
 from pathlib import Path
+from typing import Any
 
 import pytest
 from servers.cable import Cable
+from servers.redis import Redis as Server
 from tests.figures import Figures
 from tests.rows import an_image, claimed
 
 from packshot import vitals as module
 from packshot.backlog import Backlog
+from packshot.cache import Cache, Redis
 from packshot.database import Database
 from packshot.errors import SourceGone
 from packshot.images import Images
@@ -122,3 +126,29 @@ async def test_a_look_is_remembered_for_some_seconds(vitals: Vitals, images: Ima
     await an_image(images)
 
     assert (await look(vitals))("packshot_queue_images", state="due") == 0
+
+
+@pytest.fixture
+def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look again whenever somebody asks."""
+    monkeypatch.setattr(module, "REMEMBERED_SECONDS", -inf)
+
+
+@pytest.mark.usefixtures("forgetful")
+@pytest.mark.parametrize("trouble", [Cable.pull, Cable.freeze])
+async def test_a_cache_that_nobody_uses_is_down_at_the_next_look_after_its_end(
+    redis: Server,
+    metrics: Metrics,
+    backlog: Backlog,
+    store: Store,
+    desk: Desk,
+    trouble: Callable[[Cable], Any],
+) -> None:
+    async with Cable(redis.url) as cable, Redis.open(cable.url, seconds=0.1) as line:
+        vitals = Vitals(metrics, backlog, None, store, Cache(line), desk)
+        assert (await look(vitals))("packshot_up", part="cache") == 1
+
+        if gone := trouble(cable):
+            await gone
+
+        assert (await look(vitals))("packshot_up", part="cache") == 0
