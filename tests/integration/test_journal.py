@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 from httpx import AsyncClient
+from tests.bearers import bearer
 from tests.figures import Figures
 from tests.shop import create, problem_in
 
+from packshot.app import App
+from packshot.keys import Scope
 from packshot.web.journal import is_stream, request_id_in
 
 
@@ -81,3 +84,14 @@ async def test_requests_are_counted_by_route_and_never_by_path(api: AsyncClient)
 def test_an_answer_without_end_is_timed_to_its_head(kind: bytes) -> None:
     assert is_stream({"headers": [(b"etag", b"1"), (b"content-type", kind)]})
     assert not is_stream({"headers": [(b"content-type", b"application/json")]})
+
+
+async def test_the_key_of_a_refused_request_is_written_down(
+    app: App, api: AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    secret, row = await app.keyring.keys.create("Shop", Scope.READ, requests_per_minute=1)
+
+    answers = [await api.post("/users", headers=bearer(secret)) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [403, 429]
+    assert [line["key_id"] for line in lines(caplog)] == [row["key_id"]] * 2

@@ -174,6 +174,7 @@ async def recognise(request: Request, backend: Backend) -> Entry:
         address = request.client.host if request.client else ""
         check(policy.refusals.take(address, WRONG_KEYS_PER_MINUTE))
         raise unknown()
+    request.state.caller = caller  # the log knows whom we refuse, too
     limit = caller.requests_per_minute or policy.rate_limit
     return Entry(caller, check(policy.rates.take(caller.key_id, limit)) if limit else {})
 
