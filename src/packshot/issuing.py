@@ -8,6 +8,7 @@ is left alone for as long as the key in it works, however often a container star
 import re
 import sys
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any, Final
@@ -18,9 +19,10 @@ from packshot.errors import ConfigError
 from packshot.existing import open_existing
 from packshot.keys import hash_of, is_well_formed
 from packshot.settings import Settings
-from packshot.terminal import print_json, print_keys, screen
+from packshot.terminal import print_json, print_table, screen
 from packshot.web.keys import FreshKey, KeyView, NewKey
 
+LIST: Final = ("key_id", "prefix", "name", "scope", "state", "created_at", "expires_at", "last_used_at")
 SECONDS: Final = {"m": 60, "h": 3_600, "d": 86_400}
 TIME: Final = re.compile(r"([1-9]\d{0,5})([mhd])", re.ASCII)
 
@@ -51,7 +53,7 @@ async def list_keys(settings: Settings, *, as_json: bool) -> None:
     if as_json:
         print_json(keys)
     else:
-        print_keys(keys)
+        print_table(LIST, ([_cell(key[column]) for column in LIST] for key in keys))
 
 
 async def revoke_key(settings: Settings, which: str, *, as_json: bool) -> None:
@@ -115,6 +117,10 @@ def _show(key: KeyView, secret: str) -> None:
         print(secret)  # noqa: T201 - bare, for a script to catch
     end = f"until {key.expires_at:%Y-%m-%d %H:%M} UTC" if key.expires_at else "until it is revoked"
     _say(f"Key {key.key_id} ({key.prefix}…) has the scope {key.scope}, {end}. It cannot be shown again.")
+
+
+def _cell(value: object) -> object:
+    return f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else value
 
 
 def _say(sentence: str) -> None:

@@ -95,16 +95,6 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> No
     screen.print(table)
 
 
-def print_keys(keys: Sequence[Mapping[str, Any]]) -> None:
-    """Print access keys as a table."""
-    columns = ("key_id", "prefix", "name", "scope", "state", "created_at", "expires_at", "last_used_at")
-    table = Table(*columns, box=None)
-    for key in keys:
-        cells = ("" if key[column] is None else str(key[column]) for column in columns)
-        table.add_row(*(_harmless(cell.partition(".")[0]) for cell in cells))
-    screen.print(table)
-
-
 def print_images(products: Sequence[ProductView]) -> None:
     """Print what became of every image of some products: each preset in its first format."""
     images = [image for product in products for image in product.images]

@@ -26,13 +26,14 @@ async def test_a_new_key_is_all_that_is_printed_for_a_script(packshot: Packshot,
 
 
 async def test_a_key_is_listed_without_what_could_be_used(packshot: Packshot) -> None:
-    secret = (await packshot("keys", "create", "Shop", "--scope", "read")).out.strip()
+    secret = (await packshot("keys", "create", "shop.example Ltd.", "--scope", "read")).out.strip()
 
     table = (await packshot("keys", "list")).out
     listed = (await packshot("keys", "list", "--json")).json()
 
-    assert secret[:16] in table
-    assert [(key["name"], key["prefix"], key["state"]) for key in listed] == [("Shop", secret[:16], "active")]
+    assert re.search(rf"{secret[:16]} +shop\.example Ltd\. +read +active +20[-\d]+ [:\d]+ *\n", table)
+    (key,) = listed
+    assert (key["name"], key["prefix"], key["state"]) == ("shop.example Ltd.", secret[:16], "active")
     assert secret[16:] not in table + json.dumps(listed)
 
 
