@@ -82,16 +82,25 @@ async def submit(
 
 
 async def _store(app: App, wanted: Sequence[Product]) -> list[ProductView]:
-    """Store products, many at once; raise InvalidInput if one has no user."""
+    """Store products, many at once; raise InvalidInput, and store none, if one has no user."""
+    await _check_users(app, wanted)
     ids: list[int] = []
     for start in range(0, len(wanted), STORED_AT_ONCE):
         some = wanted[start : start + STORED_AT_ONCE]
         added = await app.producer.submit_all(some, all_or_nothing=True)
         for product, one in zip(some, added, strict=True):
-            if not one.has_user:
-                raise InvalidInput("user_id", f"There is no user {product.user_id}.")
+            if not one.has_user:  # deleted since we looked
+                raise InvalidInput("user_id", f"There is no user {product.user_id} any more.")
         ids += [one.product_id for one in added if one.product_id]
     return [view_product(await app.products.get(product_id), app.store) for product_id in ids]
+
+
+async def _check_users(app: App, wanted: Sequence[Product]) -> None:
+    known = {user["id"] for user in await app.users.all()}
+    for number, product in enumerate(wanted, 1):
+        if product.user_id not in known:
+            whose = f"whom product {number} ({product.product_name!r}) is for"
+            raise InvalidInput("user_id", f"There is no user {product.user_id}, {whose}; nothing was stored.")
 
 
 async def status(settings: Settings, *, watch: bool, as_json: bool) -> None:

@@ -9,6 +9,7 @@ from tests.console import Packshot
 from tests.rows import claimed, eventually, finish, image_ids
 from tests.shop import URL, a_product
 
+from packshot import commands
 from packshot.app import App
 from packshot.lifecycle import GiveUp
 
@@ -93,7 +94,22 @@ async def test_nothing_is_submitted_when_one_product_is_wrong(
 async def test_submitting_for_an_unknown_user_fails(packshot: Packshot) -> None:
     ended = await packshot("submit", URL, "--user-id", 77)
 
-    assert (ended.code, ended.err) == (1, "There is no user 77.\n")
+    assert ended.code == 1
+    assert ended.err.startswith("There is no user 77,")
+
+
+async def test_nothing_is_stored_when_the_last_of_many_has_no_user(
+    packshot: Packshot, app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "STORED_AT_ONCE", 2)
+    file = tmp_path / "products.json"
+    file.write_text(json.dumps([a_product()] * 2 + [a_product(product_name="Boot", user_id=99)]))
+
+    ended = await packshot("submit", file, "--no-wait")
+
+    assert ended.code == 1
+    assert ended.err == "There is no user 99, whom product 3 ('Boot') is for; nothing was stored.\n"
+    assert (await app.backlog.summary())["products"] == 0
 
 
 async def test_submit_waits_until_every_image_has_ended(packshot: Packshot, app: App) -> None:
