@@ -56,6 +56,16 @@ async def test_without_a_database_the_client_is_asked_to_come_back(
     assert int(answer.headers["retry-after"]) > 0
 
 
+async def test_the_log_says_that_a_part_was_away(
+    api: httpx.AsyncClient, cable: Cable, caplog: pytest.LogCaptureFixture
+) -> None:
+    await cable.pull()
+
+    await api.get("/products/1")
+
+    assert "request failed: a part is away" in caplog.messages
+
+
 async def test_without_a_database_the_process_is_alive_but_not_ready(
     api: httpx.AsyncClient, cable: Cable
 ) -> None:

@@ -134,7 +134,7 @@ async def _unavailable(_: Request, error: ServiceUnavailable) -> JSONResponse:
 
 def unavailable(error: ServiceUnavailable) -> JSONResponse:
     """Say that it is our own trouble; what it is, is for the log."""
-    log.warning("request refused", extra={"reason": str(error)})
+    log.warning("request failed: a part is away", extra={"reason": str(error)})
     return problem(503, "The database or the store does not answer. Nothing is lost; try again.", LATER)
 
 
