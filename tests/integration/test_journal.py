@@ -48,6 +48,18 @@ async def test_what_machines_ask_all_day_long_is_no_news(
     assert lines(caplog) == []
 
 
+async def test_a_probe_without_a_key_is_no_news_either(
+    api: AsyncClient, app: App, caplog: pytest.LogCaptureFixture
+) -> None:
+    await app.keyring.keys.create("Shop", Scope.READ)
+    caplog.clear()
+
+    answer = await api.get("/metrics")
+
+    assert answer.status_code == 401
+    assert lines(caplog) == []
+
+
 async def test_an_id_that_the_caller_gave_is_in_the_answer(api: AsyncClient) -> None:
     answer = await api.get("/healthz", headers={"X-Request-Id": "order-4711"})
 

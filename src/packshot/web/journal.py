@@ -89,7 +89,7 @@ class Entry:
         scope = self._scope
         route = getattr(scope.get("route"), "path", NO_ROUTE)
         log.log(
-            logging.DEBUG if route in QUIET else logging.INFO,
+            logging.DEBUG if scope["path"] in QUIET else logging.INFO,
             "request",
             extra={
                 "method": scope["method"],
