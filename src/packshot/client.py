@@ -1,26 +1,23 @@
 """
-For programs that talk to a Packshot: a typed client in one file, which needs httpx and nothing else of ours.
+For programs that talk to a Packshot: a typed, synchronous client in one file, which needs only httpx.
 
     from packshot.client import Client
     with Client("http://127.0.0.1:8080", key="…") as packshot:
         boot = {"user_id": 1, "product_name": "Boot", "product_images": [url], "product_price": "9.90"}
-        product = packshot.submit(boot)
-        product = packshot.wait(product["product_id"], seconds=60)
+        product = packshot.wait(packshot.submit(boot)["product_id"], seconds=60)
 
-What may pass is tried again: no connection, 429, 503. Every submission has an `Idempotency-Key`, so nothing
-is made twice. What remains is raised:
+What may pass is tried again: no connection, 429, 503, any `Retry-After`; an `Idempotency-Key` sees to it that
+nothing is made twice. Answers are the API's dicts: prices and times are strings. What remains is raised:
 
     ApiError          also for what should not happen, such as 500
     ├── NotFound      404
     ├── Conflict      409: the thing is not in the state that this needs
     ├── Refused       another 4xx: the request is not right, or not allowed; `errors` names the fields
-    └── Unavailable   429, 503, no connection: tried again and given up
-
-It is synchronous. Answers are dicts as the API sends them: prices and times are strings.
+    └── Unavailable   no connection, 429, 503, any with `Retry-After`: tried again and given up
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NotRequired, Self, TypedDict
 from uuid import uuid4
@@ -29,13 +26,13 @@ import httpx
 
 State = Literal["pending", "processing", "ready", "failed"]
 Price = str | float
+Sleep = Callable[[float], None]
 
 ENDED: Final = ("ready", "failed")
 PAUSES: Final = (0.2, 1, 3, 8)  # seconds between tries, if the answer does not ask for more
 LONGEST_PAUSE: Final = 60
 POLL_SECONDS: Final = 0.25
 LONGEST_POLL_SECONDS: Final = 5
-REPEATABLE: Final = ("GET", "PATCH")
 KEY_HEADER: Final = "Idempotency-Key"
 
 
@@ -189,9 +186,12 @@ KINDS: Final = {404: NotFound, 409: Conflict, 429: Unavailable, 503: Unavailable
 class Client:
     """A connection to one Packshot; close it, or use it in a `with`."""
 
-    def __init__(self, base_url: str, key: str | None = None, *, timeout_seconds: float = 30) -> None:
+    def __init__(
+        self, base_url: str, key: str | None = None, *, timeout_seconds: float = 30, sleep: Sleep = time.sleep
+    ) -> None:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._http = httpx.Client(base_url=base_url, headers=headers, timeout=timeout_seconds)
+        self._sleep = sleep
 
     def __enter__(self) -> Self:
         return self
@@ -258,7 +258,7 @@ class Client:
         while (product := self.product(product_id))["state"] not in ENDED:
             if (left := deadline - time.monotonic()) <= 0:
                 raise TimeoutError(f"Product {product_id} is {product['state']} after {seconds:g} seconds.")
-            time.sleep(min(pause, left))
+            self._sleep(min(pause, left))
             pause = min(pause * 1.5, LONGEST_POLL_SECONDS)
         return product
 
@@ -268,14 +268,14 @@ class Client:
     def _ask(self, method: str, path: str, **content: Any) -> httpx.Response:  # noqa: ANN401 - httpx's own names
         """Return the answer to a request, tried again while that may help; raise ApiError."""
         request = self._http.build_request(method, path, **content)
-        is_repeatable = method in REPEATABLE or KEY_HEADER in request.headers
+        is_repeatable = method in ("GET", "PATCH") or KEY_HEADER in request.headers
         for pause in PAUSES:
             try:
                 return self._try(request)
             except Unavailable as error:
                 if error.status is None and not is_repeatable:
                     raise
-                time.sleep(max(pause, error.retry_after))
+                self._sleep(max(pause, error.retry_after))
         return self._try(request)
 
     def _try(self, request: httpx.Request) -> httpx.Response:

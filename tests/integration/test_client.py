@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeVar, get_args, get_type_hints
 
@@ -46,21 +47,24 @@ async def url(app: App) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
-async def using(url: str, work: Callable[[Client], Result], key: str | None = None) -> Result:
+def hardly(_: float) -> None:
+    """Rest for much less than was asked for."""
+    time.sleep(0.01)
+
+
+async def using(
+    url: str,
+    work: Callable[[Client], Result],
+    key: str | None = None,
+    sleep: Callable[[float], None] = hardly,
+) -> Result:
     """Let a client work beside the server, which lives in this test."""
 
     def talk() -> Result:
-        with Client(url, key) as packshot:
+        with Client(url, key, sleep=sleep) as packshot:
             return work(packshot)
 
     return await asyncio.to_thread(talk)
-
-
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Clients of these tests do not rest between their tries."""
-    monkeypatch.setattr(client, "PAUSES", (0, 0, 0))
-    monkeypatch.setattr(client, "POLL_SECONDS", 0.01)
 
 
 async def test_a_submitted_product_can_be_read(url: str) -> None:
@@ -191,13 +195,38 @@ async def test_two_submissions_have_two_keys() -> None:
     assert len(set(clerk.keys())) == 2
 
 
-async def test_what_stays_away_is_given_up() -> None:
-    async with answering(*[answer("503 Service Unavailable", '{"detail": "Later."}')] * 4) as clerk:
+@pytest.mark.parametrize(
+    ("status", "asked_for", "rested"),
+    [
+        ("429 Too Many Requests", "7", 7),
+        ("409 Conflict", "7", 7),
+        ("500 Internal Server Error", "7", 7),
+        ("503 Service Unavailable", "0", client.PAUSES[0]),
+        ("503 Service Unavailable", "3600", client.LONGEST_PAUSE),
+        ("503 Service Unavailable", "Fri, 31 Dec 1999 23:59:59 GMT", client.PAUSES[0]),
+    ],
+)
+async def test_an_answer_says_how_long_to_rest_before_the_next_try(
+    status: str, asked_for: str, rested: float
+) -> None:
+    rests: list[float] = []
+
+    async with answering(answer(status, "{}", f"Retry-After: {asked_for}"), STORED) as clerk:
+        await using(clerk.url, lambda packshot: packshot.submit(BOOT), sleep=rests.append)
+
+    assert rests == [rested]
+
+
+async def test_what_stays_away_is_given_up_after_longer_and_longer_rests() -> None:
+    rests: list[float] = []
+
+    async with answering(*[answer("503 Service Unavailable", '{"detail": "Later."}')] * 5) as clerk:
         with pytest.raises(Unavailable, match="Later") as error:
-            await using(clerk.url, lambda packshot: packshot.product(1))
+            await using(clerk.url, lambda packshot: packshot.product(1), sleep=rests.append)
 
     assert error.value.status == 503
-    assert len(clerk.asked) == 4
+    assert rests == [*client.PAUSES]
+    assert len(clerk.asked) == 5
 
 
 async def test_a_removal_whose_answer_was_lost_is_not_sent_again() -> None:
