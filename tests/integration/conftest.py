@@ -15,6 +15,7 @@ from tests.console import Ended, Packshot, exit_code_in_thread
 from packshot.app import App, open_api, open_app
 from packshot.metrics import Metrics
 from packshot.settings import load_settings
+from packshot.telemetry import no_span
 from packshot.web.api import create_api
 from packshot.web.backend import Backend
 from packshot.web.policy import Policy
@@ -28,7 +29,8 @@ class NoKeys:
 
 
 NOTHING = cast(
-    "Backend", SimpleNamespace(keyring=NoKeys(), policy=Policy.of(load_settings()), metrics=Metrics({}))
+    "Backend",
+    SimpleNamespace(keyring=NoKeys(), policy=Policy.of(load_settings()), metrics=Metrics({}), span=no_span),
 )
 
 

@@ -185,7 +185,7 @@ async def test_who_asks_first_whether_a_body_is_welcome_is_told_to_go_on(port: i
         assert (await caller.hear()).status == 422
 
 
-@pytest.mark.parametrize("line", ["GET http://packshot/healthz", "GET //healthz/../x", "GET /products/%00"])
+@pytest.mark.parametrize("line", ["GET http://packshot/healthz", "GET //healthz/../x", "GET /products/%20"])
 async def test_an_odd_target_is_no_reason_to_hang_up(port: int, line: str) -> None:
     async with Caller.calling(port) as caller:
         await caller.say(request(line), GOOD)
