@@ -32,8 +32,9 @@ def build_and_run(folder: Path) -> Any:  # noqa: ANN401 - JSON is anything
     unshare = shutil.which("unshare")
     if os.getuid() != 0 or not unshare:
         raise ServerMissing("the image: only root can build it, with `unshare` of util-linux")
-    environment = {"UV_CACHE_DIR": str(ROOT / ".venv/.cache"), **os.environ, "PYTHONPATH": f"{ROOT / 'src'}"}
-    (ROOT / environment["UV_CACHE_DIR"]).mkdir(parents=True, exist_ok=True)  # empty without make
+    cache = ROOT / os.environ.get("UV_CACHE_DIR", ".venv/.cache")
+    cache.mkdir(parents=True, exist_ok=True)
+    environment = {**os.environ, "UV_CACHE_DIR": str(cache), "PYTHONPATH": f"{ROOT / 'src'}"}
     run = subprocess.run(  # noqa: S603 - our own words only
         [unshare, *UNSHARE, sys.executable, "-m", "tests.image", folder],
         capture_output=True,
