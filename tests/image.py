@@ -119,9 +119,9 @@ def _chrooted(root: Path, words: Sequence[str], user: str, cwd: str) -> list[str
 
 
 def building() -> dict[str, str]:
-    """What a build step is told."""
+    """What a build step is told; whom the machine trusts, uv shall trust."""
     told = {name: value for name, value in os.environ.items() if name.upper().startswith(OUTSIDE)}
-    return {**told, "PATH": PATH, "UV_CACHE_DIR": "/cache"}
+    return {**told, "PATH": PATH, "UV_CACHE_DIR": "/cache", "UV_SYSTEM_CERTS": "1"}
 
 
 def run(*command: str, environment: dict[str, str] | None = None) -> None:
