@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+import structlog
 from tests.folders import open_folder
 from tests.kitchen import PRESETS, MakePipeline, compress, download
 from tests.reprocessing_room import TODAY, MakeReprocessing
@@ -103,6 +104,7 @@ async def server(session_folder: Path) -> AsyncIterator[str]:
 @pytest.fixture
 async def database_url(server: str) -> str:
     """The test run's database, emptied: a new one for each test would take ten times as long."""
+    structlog.contextvars.clear_contextvars()  # all tests run in one task, and requests of others left theirs
     connection = await asyncpg.connect(server)
     await connection.execute(END_OTHER_SESSIONS)
     await connection.execute(f"TRUNCATE {TABLES} RESTART IDENTITY")

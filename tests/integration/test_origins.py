@@ -25,7 +25,7 @@ class Lines(logging.Handler):
         self.lines: list[dict[str, object]] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append({"event": record.message, **structlog.contextvars.get_contextvars()})
+        self.lines.append({"event": record.getMessage(), **structlog.contextvars.get_contextvars()})
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ def test_no_password_is_shown(setting: str, url: str) -> None:
 
 def test_a_secret_that_is_none_of_a_url_is_hidden_by_its_name() -> None:
     class WithSecrets(Settings):
-        signing_secret: str = PLANTED
+        signing_secret: str = 4 * PLANTED
         otlp_headers: str = f"x-team={PLANTED}"
         signing_key: str = PLANTED
 
