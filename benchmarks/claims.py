@@ -23,6 +23,7 @@ from packshot.brokers import open_broker
 from packshot.consumer import Consumer
 from packshot.database import Database
 from packshot.images import Images
+from packshot.lifeline import Lifeline
 from packshot.models import Claim
 from packshot.postgres import embedded_postgres
 from packshot.settings import cores
@@ -89,7 +90,7 @@ async def _seconds_to_claim(count: int, database: Database, folder: Path) -> flo
         await sweeper.rescue()
         started = perf_counter()
         async with asyncio.TaskGroup() as tasks:
-            sweeping = tasks.create_task(sweeper.run())
+            sweeping = tasks.create_task(sweeper.run(Lifeline(database.check, database.server)))
             tasks.create_task(consumer.run())
             await hands.full.wait()
             seconds = perf_counter() - started

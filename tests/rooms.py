@@ -19,6 +19,7 @@ LAYERS: Final = (
         "formats",
         "geometry",
         "lifecycle",
+        "lifeline",
         "lzw",
         "patience",
         "presets",

@@ -26,6 +26,7 @@ from packshot.images import Images
 from packshot.keyring import Keyring
 from packshot.keys import Keys
 from packshot.ledger import Ledger
+from packshot.lifeline import Lifeline
 from packshot.metrics import Metrics
 from packshot.news import News
 from packshot.originals import Originals
@@ -61,6 +62,7 @@ class App:
     settings: Settings
     database_folder: Path | None
     database: Database
+    lifeline: Lifeline
     keyring: Keyring
     users: Users
     products: Products
@@ -161,6 +163,7 @@ def _build(  # noqa: PLR0913, PLR0917 - what was opened
         settings=settings,
         database_folder=folder,
         database=database,
+        lifeline=Lifeline(database.check, database.server),
         keyring=keyring,
         users=users,
         products=products,

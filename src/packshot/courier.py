@@ -7,27 +7,23 @@ to as fast as it answers. Nothing is locked while anybody talks.
 """
 
 import asyncio
-import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from time import time
 from typing import Any, Final
 from uuid import UUID, uuid4
 
 from packshot.database import Row
-from packshot.errors import PackshotError
+from packshot.lifeline import Lifeline
 from packshot.outbox import BATCH, Letter, Outbox
 from packshot.patience import Receipt, judge
 from packshot.signing import signed_headers
 
-log = logging.getLogger(__name__)
-
 POLL_SECONDS: Final = 0.5  # how late a message can be
 PER_WEBHOOK: Final = 8  # messages to one receiver at the same time, by one process
 REMOVE_SECONDS: Final = 60
-TROUBLE_SECONDS: Final = 2  # while the database is away, nobody asks it more often
 TEST: Final = "webhook.test"
 
 # A URL, headers and a body to what came of it; raises ServiceUnavailable if the fault is our own.
@@ -46,14 +42,14 @@ class Courier:
         self._in_a_round: set[int] = set()
         self._ended = asyncio.Event()
 
-    async def run(self) -> None:
+    async def run(self, lifeline: Lifeline) -> None:
         """Deliver until cancelled, whatever happens to the database."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._remove_regularly())
+            tasks.create_task(self._remove_regularly(lifeline))
             while True:
                 self._ended.clear()
-                async with _surviving("webhooks postponed"):
-                    await self._begin_rounds(tasks)
+                async with lifeline.surviving("webhooks"):
+                    await self._begin_rounds(tasks, lifeline)
                 await self._pause()
 
     async def test(self, webhook: Row) -> Receipt:
@@ -61,22 +57,22 @@ class Courier:
         body = self._write(TEST, datetime.now(UTC), {"webhook_id": webhook["webhook_id"]})
         return await self._send(webhook["url"], uuid4(), [webhook["secret"]], body)
 
-    async def _begin_rounds(self, tasks: asyncio.TaskGroup) -> None:
+    async def _begin_rounds(self, tasks: asyncio.TaskGroup, lifeline: Lifeline) -> None:
         bags: defaultdict[int, list[Letter]] = defaultdict(list)
         for letter in await self._outbox.take(self._in_a_round, PER_WEBHOOK):
             bags[letter.webhook_id].append(letter)
         for webhook_id, letters in bags.items():
             self._in_a_round.add(webhook_id)
-            tasks.create_task(self._round(webhook_id, letters))
+            tasks.create_task(self._round(webhook_id, letters, lifeline))
 
-    async def _round(self, webhook_id: int, letters: Sequence[Letter]) -> None:
-        await asyncio.gather(*(self._deliver(letter) for letter in letters))
+    async def _round(self, webhook_id: int, letters: Sequence[Letter], lifeline: Lifeline) -> None:
+        await asyncio.gather(*(self._deliver(letter, lifeline) for letter in letters))
         self._in_a_round.remove(webhook_id)
         self._ended.set()
 
-    async def _deliver(self, letter: Letter) -> None:
+    async def _deliver(self, letter: Letter, lifeline: Lifeline) -> None:
         """Send one message. What fails here is our own fault, and the lease brings the message back."""
-        async with _surviving("webhook postponed", delivery_id=letter.delivery_id):
+        async with lifeline.surviving("webhook", delivery_id=letter.delivery_id):
             body = self._write(letter.type, letter.created_at, letter.data)
             receipt = await self._send(letter.url, letter.event_id, letter.secrets, body)
             await self._outbox.record(letter, judge(receipt, letter.age_seconds), receipt)
@@ -89,22 +85,9 @@ class Courier:
             async with asyncio.timeout(POLL_SECONDS):
                 await self._ended.wait()
 
-    async def _remove_regularly(self) -> None:
+    async def _remove_regularly(self, lifeline: Lifeline) -> None:
         while True:
-            async with _surviving("old deliveries stay for now"):
+            async with lifeline.surviving("removal of old deliveries"):
                 while await self._outbox.remove_old() == BATCH:
                     pass
             await asyncio.sleep(REMOVE_SECONDS)
-
-
-@asynccontextmanager
-async def _surviving(what: str, **facts: object) -> AsyncIterator[None]:
-    """Log what goes wrong, and go on a little later."""
-    try:
-        yield
-    except PackshotError as error:
-        log.warning(what, extra={"reason": str(error), **facts})
-        await asyncio.sleep(TROUBLE_SECONDS)
-    except Exception:
-        log.exception(what, extra=facts)
-        await asyncio.sleep(TROUBLE_SECONDS)

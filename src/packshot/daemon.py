@@ -128,7 +128,7 @@ async def _run_parts(
 ) -> None:
     async with asyncio.TaskGroup() as tasks:
         rooms = (app.sweeper, app.ledger, app.news, courier)
-        keeping = [tasks.create_task(room.run()) for room in rooms]
+        keeping = [tasks.create_task(room.run(app.lifeline)) for room in rooms]
         parts = []
         if consumer:
             parts.append(tasks.create_task(consumer.run()))

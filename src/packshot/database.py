@@ -20,6 +20,7 @@ import orjson
 
 from packshot.errors import ConfigError, ServiceUnavailable
 from packshot.migrations import migrate
+from packshot.redaction import place_of
 
 Row = Mapping[str, Any]
 
@@ -90,9 +91,10 @@ class Connection:
 class Database:
     """A pool of connections. Every method raises ServiceUnavailable while PostgreSQL is away."""
 
-    def __init__(self, pool: "asyncpg.Pool", seconds: float) -> None:
+    def __init__(self, pool: "asyncpg.Pool", seconds: float, server: str) -> None:
         self._pool = pool
         self._seconds = seconds
+        self.server = server
 
     @classmethod
     @asynccontextmanager
@@ -118,7 +120,7 @@ class Database:
                 server_settings=_session_settings(seconds),
             )
         try:
-            database = cls(pool, seconds)
+            database = cls(pool, seconds, place_of(url))
             if migrating:
                 with _blaming_the_settings():
                     await migrate(database.transaction)

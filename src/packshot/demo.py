@@ -109,7 +109,7 @@ async def _process(settings: Settings, urls: list[str]) -> ProductView:
         await app.users.add_first()
         await app.sweeper.rescue()
         async with asyncio.TaskGroup() as tasks:
-            working = [tasks.create_task(app.sweeper.run()), tasks.create_task(consumer.run())]
+            working = [tasks.create_task(run) for run in (app.sweeper.run(app.lifeline), consumer.run())]
             product = await _submit_and_watch(app, urls)
             for task in working:
                 task.cancel()

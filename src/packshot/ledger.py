@@ -10,13 +10,10 @@ The rows of images and products remain the truth; `tallied.seen = NULL` has ever
 """
 
 import asyncio
-import logging
 from typing import Final
 
 from packshot.database import Database
-from packshot.errors import ServiceUnavailable
-
-log = logging.getLogger(__name__)
+from packshot.lifeline import Lifeline
 
 FRESH_SECONDS: Final = 1  # how old what people look at may be
 KEEP_SECONDS: Final = 10  # how long the log grows while nobody looks
@@ -138,13 +135,9 @@ class Ledger:
         await self.add_up(KEEP_SECONDS)
         await self.prune()
 
-    async def run(self) -> None:
+    async def run(self, lifeline: Lifeline) -> None:
         """Keep until cancelled, whatever happens to the database."""
         while True:
-            try:
+            async with lifeline.surviving("counting"):
                 await self.keep()
-            except ServiceUnavailable as error:
-                log.warning("counting postponed", extra={"reason": str(error)})
-            except Exception:
-                log.exception("counting failed")
             await asyncio.sleep(KEEP_SECONDS)

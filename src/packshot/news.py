@@ -10,7 +10,6 @@ Nothing is sent to the database in the way of a change, so nobody is slower for 
 """
 
 import asyncio
-import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,10 +21,9 @@ from typing import Any, Final
 from packshot.database import Database, Row
 from packshot.errors import ServiceUnavailable
 from packshot.ledger import LOG_SECONDS, POSITION
+from packshot.lifeline import Lifeline
 from packshot.overview import Overview
 from packshot.products import STATE
-
-log = logging.getLogger(__name__)
 
 POLL_SECONDS: Final = 1
 TOTALS_SECONDS: Final = (
@@ -133,16 +131,12 @@ class News:
         for listener in self.listeners:
             listener.end()
 
-    async def run(self) -> None:
+    async def run(self, lifeline: Lifeline) -> None:
         """Look for news while somebody listens, until cancelled, whatever happens to the database."""
         while True:
             await self._somebody_listens.wait()
-            try:
+            async with lifeline.surviving("news"):
                 await self.look()
-            except ServiceUnavailable as error:
-                log.warning("no news", extra={"reason": str(error)})
-            except Exception:
-                log.exception("news failed")
             await asyncio.sleep(POLL_SECONDS)
 
     async def look(self) -> None:

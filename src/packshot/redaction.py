@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Final
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote, urlsplit
 
 MASK: Final = "***"
 LEAST_CHARACTERS: Final = 6  # a shorter one would be found in every other word
@@ -37,6 +37,15 @@ NAMED: Final = re.compile(
 ENCODED: Final = re.compile(r"(%3A%2F%2F[^\s'\"<>\\]*?%3F)[^\s'\"<>\\]+", re.IGNORECASE)
 CARRIED: Final = re.compile(r"\b(bearer|basic)\s+[\w+/=.~-]{8,}", re.IGNORECASE)
 TOKEN: Final = re.compile(r"(packshot_)[A-Za-z0-9]{12,}|(whsec_)[\w+/=-]+")
+ONE_HOST: Final = re.compile(r"[\w.-]+|\[[^\]]*\]")  # and no port
+USUAL_PORTS: Final = {
+    "amqp": ":5672",
+    "amqps": ":5671",
+    "postgres": ":5432",
+    "postgresql": ":5432",
+    "redis": ":6379",
+    "rediss": ":6379",
+}
 MARKS: Final = frozenset(":?=_% ")  # every shape has one of them
 OURS: Final = frozenset({"timestamp", "level", "logger"})  # words that nobody else has a say in
 
@@ -87,6 +96,19 @@ def _without_shapes(text: str) -> str:
     text = NAMED.sub(rf"\1{MASK}", text)
     text = CARRIED.sub(rf"\1 {MASK}", text)
     return TOKEN.sub(lambda found: f"{found[1] or found[2]}{MASK}", text)
+
+
+def place_of(url: str) -> str:
+    """Return where the URL of a server leads: `host:port/name`, without login and query."""
+    parts = urlsplit(url)
+    if "@" in parts.path:  # a login that was not spelt as it has to be
+        return MASK
+    place = (
+        parts.netloc.rpartition("@")[2] or parse_qs(parts.query).get("host", [""])[0]
+    )  # or a socket's folder
+    if ONE_HOST.fullmatch(place):
+        place += USUAL_PORTS.get(parts.scheme, "")
+    return place + parts.path.rstrip("/")
 
 
 def _without_login_and_query(url: re.Match[str]) -> str:

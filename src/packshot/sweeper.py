@@ -8,15 +8,16 @@ of this process. So a broker can only make us faster.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from math import inf
 from time import monotonic
 from typing import Final
 
 from packshot.backlog import SILENT_SECONDS, Backlog
 from packshot.brokers import Broker
-from packshot.errors import PackshotError, ServiceUnavailable
+from packshot.errors import ServiceUnavailable
 from packshot.images import Images
+from packshot.lifeline import Lifeline
 from packshot.models import Hint
 from packshot.workers import Desk, Workers
 
@@ -51,11 +52,11 @@ class Sweeper:
         """Publish now: something became due, or the broker has room."""
         self._woken.set()
 
-    async def run(self) -> None:
+    async def run(self, lifeline: Lifeline) -> None:
         """Sweep until cancelled, whatever happens to the database or the broker."""
         async with asyncio.TaskGroup() as loops:
-            loops.create_task(self._publish_when_woken())
-            loops.create_task(self._rescue_regularly())
+            loops.create_task(self._publish_when_woken(lifeline))
+            loops.create_task(self._rescue_regularly(lifeline))
 
     async def publish(self) -> None:
         """Publish due images until nobody has room or nothing is due."""
@@ -119,9 +120,10 @@ class Sweeper:
         self._heard_at = now
         return now - self._hearing_since >= SILENT_SECONDS
 
-    async def _publish_when_woken(self) -> None:
+    async def _publish_when_woken(self, lifeline: Lifeline) -> None:
         while True:
-            await _surviving(self.publish)
+            async with lifeline.surviving("sweep"):
+                await self.publish()
             try:
                 async with asyncio.timeout(PUBLISH_SECONDS):
                     await self._woken.wait()
@@ -130,18 +132,8 @@ class Sweeper:
             finally:
                 self._woken.clear()
 
-    async def _rescue_regularly(self) -> None:
+    async def _rescue_regularly(self, lifeline: Lifeline) -> None:
         while True:
             await asyncio.sleep(RESCUE_SECONDS)
-            await _surviving(self.rescue)
-
-
-async def _surviving(sweep: Callable[[], Awaitable[None]]) -> None:
-    try:
-        await sweep()
-    except PackshotError as error:
-        log.warning("sweep postponed", extra={"reason": str(error)})
-        await asyncio.sleep(RESCUE_SECONDS)
-    except Exception:
-        log.exception("sweep failed")
-        await asyncio.sleep(RESCUE_SECONDS)
+            async with lifeline.surviving("sweep"):
+                await self.rescue()

@@ -22,7 +22,7 @@ LAST_CHUNK = "0\r\n"
 async def port(app: App) -> AsyncIterator[int]:
     """A server that looks for news, as `packshot serve` does."""
     async with serving(open_api(app)) as port:
-        looking = asyncio.create_task(app.news.run())
+        looking = asyncio.create_task(app.news.run(app.lifeline))
         yield port
         app.news.close()
         looking.cancel()

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
+from tests.lifelines import a_lifeline
 from tests.mail import DAY_SECONDS, a_courier, guarded, move_times, put_out, told, webhooks_of
 from tests.rows import eventually
 from tests.supplier import Supplier
@@ -35,7 +36,7 @@ async def on_its_way(
 ) -> AsyncIterator[Courier]:
     """A courier that delivers during the block."""
     async with a_courier(database, store, poster or guarded()) as courier, asyncio.TaskGroup() as tasks:
-        going = tasks.create_task(courier.run())
+        going = tasks.create_task(courier.run(a_lifeline()))
         yield courier
         going.cancel()
 

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from tests.lifelines import a_lifeline
 from tests.rows import a_product, an_image, claimed, image_ids
 
 from packshot.database import Database
@@ -252,7 +253,7 @@ async def test_nothing_is_asked_after_the_last_listener_left(
     monkeypatch.setattr(news, "look", counted)
     monkeypatch.setattr("packshot.news.POLL_SECONDS", 0)
     async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(news.run())
+        running = tasks.create_task(news.run(a_lifeline()))
         with news.listening() as listener:
             await listener.hear()
         for _ in range(10):

@@ -9,10 +9,11 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from tests.lifelines import a_lifeline
 from tests.post import Post, a_sweeper, images_of
 from tests.rows import an_image, another_worker, claimed, eventually, move_time, state_of
 
-from packshot import sweeper
+from packshot import lifeline, sweeper
 from packshot.backlog import Backlog
 from packshot.brokers.memory import MemoryBroker
 from packshot.database import Database
@@ -30,6 +31,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sweep all the time."""
     monkeypatch.setattr(sweeper, "PUBLISH_SECONDS", 0.01)
     monkeypatch.setattr(sweeper, "RESCUE_SECONDS", 0.01)
+    monkeypatch.setattr(lifeline, "TROUBLE_SECONDS", 0.01)
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def only_when_woken(monkeypatch: pytest.MonkeyPatch) -> None:
 @asynccontextmanager
 async def running(sweeper: Sweeper) -> AsyncIterator[None]:
     """Sweep for the length of the block."""
-    task = asyncio.create_task(sweeper.run())
+    task = asyncio.create_task(sweeper.run(a_lifeline()))
     yield
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -9,6 +9,7 @@ import pytest
 from httpx import AsyncClient
 from tests.fetching import HERE, downloader
 from tests.kitchen import MakePipeline
+from tests.lifelines import a_lifeline
 from tests.mail import a_courier, guarded, told, webhooks_of
 from tests.rows import a_product, claimed, eventually
 from tests.supplier import PICTURE, Supplier
@@ -65,7 +66,7 @@ async def told_of_all(  # noqa: PLR0913, PLR0917 - all rooms are in it
         return all(row["last_milliseconds"] is not None for row in await told(database))
 
     async with a_courier(database, store, guarded()) as courier:
-        going = asyncio.create_task(courier.run())
+        going = asyncio.create_task(courier.run(a_lifeline()))
         await eventually(all_tried)
         going.cancel()
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packshot.redaction import Redaction
+from packshot.redaction import Redaction, place_of
 
 SECRET = "hunter2hunter2"  # noqa: S105 - it is searched for
 PLAIN = st.text(st.characters(codec="utf-8"), max_size=30)
@@ -115,3 +115,19 @@ def test_secrets_are_found_inside_of_anything() -> None:
 )
 def test_what_has_a_telling_name_is_not_written_at_all(name: str) -> None:
     assert Redaction().value(name, SECRET) == "***"
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        (f"postgresql://ada:{SECRET}@db.example:5433/shop?sslmode=require", "db.example:5433/shop"),
+        (f"postgresql://ada:{SECRET}@db.example/shop?password={SECRET}", "db.example:5432/shop"),
+        ("postgresql://one.example,two.example:5433/shop", "one.example,two.example:5433/shop"),
+        ("postgresql://packshot@/packshot?host=/run/pg&sslmode=disable", "/run/pg/packshot"),
+        (f"rediss://:{SECRET}@[2001:db8::1]/", "[2001:db8::1]:6379"),
+        (f"amqp://ada:p@ss{SECRET}@mq.example/", "mq.example:5672"),
+        (f"amqp://ada:p/{SECRET}@mq.example/", "***"),
+    ],
+)
+def test_a_place_says_where_a_server_is_and_not_how_to_get_in(url: str, place: str) -> None:
+    assert place_of(url) == place

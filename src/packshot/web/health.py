@@ -1,6 +1,5 @@
 """Is the process alive, can it do its work, and how is it getting on?"""
 
-import logging
 from typing import Literal
 
 from fastapi import APIRouter, Response
@@ -12,8 +11,6 @@ from packshot.errors import ServiceUnavailable
 from packshot.metrics import CONTENT_TYPE
 from packshot.web.backend import InBackend
 from packshot.web.problems import LATER, LOCKED_REFUSALS, problem
-
-log = logging.getLogger(__name__)
 
 Part = Literal["ok", "away"]
 
@@ -50,8 +47,7 @@ async def readyz(backend: InBackend) -> Response:
 async def _takes_writes(database: Database) -> bool:
     try:
         await database.check()
-    except ServiceUnavailable as error:
-        log.warning("not ready", extra={"reason": str(error)})
+    except ServiceUnavailable:  # the lifeline says why, and how often that is worth a line
         return False
     return True
 
