@@ -62,8 +62,8 @@ class Lifeline:
         while await self._reason() is not None:  # noqa: ASYNC110 - a database has no event
             await asyncio.sleep(ASK_SECONDS)
         self._outages += 1
-        seconds = monotonic() - self._well_at
-        log.info("the database is back after %.0f s", seconds, extra={"server": self._server})
+        seconds = round(monotonic() - self._well_at)
+        log.info("the database is back", extra={"server": self._server, "seconds": seconds})
 
     async def _reason(self) -> str | None:
         """Tell why the database does not take a write, if it does not."""

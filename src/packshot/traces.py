@@ -5,31 +5,79 @@ Traces by OpenTelemetry: one for each request, down to the last rendition of the
 
 Imported only where PACKSHOT_TRACES_URL is set: it costs memory and time at the start. Spans are sent by a
 thread, in batches; those that a collector does not take in time are dropped, and nobody waits for it.
+That it takes none is said once, and once that it does again.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from threading import Thread
+from time import monotonic
 from typing import Final
 from urllib.parse import urlsplit
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
 from opentelemetry.trace import SpanContext, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from packshot import __version__
-from packshot.redaction import Redaction
+from packshot.redaction import Redaction, place_of
 from packshot.telemetry import Fact, Note, about
+
+log = logging.getLogger(__name__)
 
 USUAL_PATH: Final = "/v1/traces"
 EXPORT_SECONDS: Final = 2
 DELAY_MILLISECONDS: Final = 500
 LEAVE_SECONDS: Final = 3  # for what was not sent yet when the process ends
+
+
+class Exporter(OTLPSpanExporter):
+    """Sends spans; its library would write a line or more for each batch that is not taken."""
+
+    def __init__(self, endpoint: str) -> None:
+        super().__init__(endpoint, timeout=EXPORT_SECONDS)
+        self._collector = place_of(endpoint)
+        self._away_since: float | None = None
+        self._said: list[str] = []
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Keep for `export` what the library says in the block, and from the log."""
+        library = logging.getLogger(OTLPSpanExporter.__module__)
+        library.setLevel(logging.WARNING)
+        library.addFilter(self._keep)
+        try:
+            yield
+        finally:
+            library.removeFilter(self._keep)
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Send a batch, in the thread that is for it."""
+        self._said.clear()
+        began = monotonic()
+        result = super().export(spans)
+        if result is SpanExportResult.SUCCESS:
+            self._tell_of_taking()
+        elif self._away_since is None:
+            self._away_since = began
+            reason = self._said[0] if self._said else "unknown"  # then it speaks of retries
+            log.warning("no traces are taken", extra={"collector": self._collector, "reason": reason})
+        return result
+
+    def _tell_of_taking(self) -> None:
+        if self._away_since is not None:
+            seconds = round(monotonic() - self._away_since)
+            log.info("traces are taken again", extra={"collector": self._collector, "seconds": seconds})
+        self._away_since = None
+
+    def _keep(self, line: logging.LogRecord) -> bool:
+        self._said.append(line.getMessage())
+        return False
 
 
 class Traces:
@@ -43,17 +91,18 @@ class Traces:
     @asynccontextmanager
     async def open(cls, url: str, redaction: Redaction) -> AsyncIterator["Traces"]:
         """Send spans to `url`, without what `redaction` takes out; in the end what is left, in brief."""
-        logging.getLogger("opentelemetry").setLevel(logging.ERROR)  # a collector that is away is no news
+        logging.getLogger("opentelemetry").setLevel(logging.ERROR)  # that it drops spans is no news
         resource = Resource.create({"service.name": "packshot", "service.version": __version__})
         provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-        exporter = OTLPSpanExporter(endpoint_of(url), timeout=EXPORT_SECONDS)
+        exporter = Exporter(endpoint_of(url))
         provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=DELAY_MILLISECONDS))
-        try:
-            yield cls(provider, redaction)
-        finally:
-            leaving = Thread(target=provider.shutdown, daemon=True)
-            leaving.start()
-            await asyncio.to_thread(leaving.join, LEAVE_SECONDS)
+        with exporter.listening():
+            try:
+                yield cls(provider, redaction)
+            finally:
+                leaving = Thread(target=provider.shutdown, daemon=True)
+                leaving.start()
+                await asyncio.to_thread(leaving.join, LEAVE_SECONDS)
 
     @contextmanager
     def span(self, name: str, parent: str | None = None, /, **facts: Fact) -> Iterator[Note]:

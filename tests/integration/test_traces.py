@@ -18,7 +18,7 @@ from tests.serving import Serving
 from tests.supplier import PICTURE, Supplier
 
 from packshot.redaction import Redaction
-from packshot.traces import Traces, endpoint_of
+from packshot.traces import Exporter, Traces, endpoint_of
 
 CALLERS_TRACE: Final = "0af7651916cd43dd8448eb211c80319c"
 CALLER: Final = f"00-{CALLERS_TRACE}-b7ad6b7169203331-01"
@@ -29,7 +29,8 @@ class Collector:
 
     def __init__(self) -> None:
         self.spans: list[Span] = []
-        spans = self.spans
+        self.status = 200
+        collector = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
@@ -38,8 +39,8 @@ class Collector:
                 request = ExportTraceServiceRequest.FromString(body)
                 for resource in request.resource_spans:
                     for scope in resource.scope_spans:
-                        spans.extend(scope.spans)
-                self.send_response(200)
+                        collector.spans.extend(scope.spans)
+                self.send_response(collector.status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
@@ -132,6 +133,22 @@ async def test_a_collector_that_is_away_keeps_nobody_waiting() -> None:
                 pass
 
     assert monotonic() - started < 10
+
+
+def test_that_spans_are_not_taken_is_told_once_and_once_that_they_are_again(
+    collector: Collector, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    exporter = Exporter(endpoint_of(collector.url))
+    with exporter.listening():
+        for collector.status in (200, 401, 401, 401, 200, 200):
+            exporter.export([])
+
+    told = [(line.levelname, line.message) for line in caplog.records]
+    assert told == [("WARNING", "no traces are taken"), ("INFO", "traces are taken again")]
+    first = vars(caplog.records[0])
+    assert first["collector"] in endpoint_of(collector.url)
+    assert "401" in first["reason"]
 
 
 @pytest.mark.parametrize(
