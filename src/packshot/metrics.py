@@ -76,6 +76,10 @@ class Metrics:
         self._requests.labels(method, route, status).inc()
         self._request_seconds.labels(route).observe(seconds)
 
+    def refusal(self, method: str, route: str, status: str) -> None:
+        """Count a request that was refused at its head, which takes no time."""
+        self._requests.labels(method, route, status).inc()
+
     def attempt(self, account: Account) -> None:
         """Count an attempt that has ended."""
         self._attempts.labels(account.outcome, account.code or "").inc()

@@ -4,8 +4,10 @@ import logging
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from httpx import AsyncClient
 from tests.bearers import bearer
+from tests.callers import Caller, ask, request, serving
 from tests.figures import Figures
 from tests.shop import create, problem_in
 
@@ -107,3 +109,52 @@ async def test_the_key_of_a_refused_request_is_written_down(
 
     assert [answer.status_code for answer in answers] == [403, 429]
     assert [line["key_id"] for line in lines(caplog)] == [row["key_id"]] * 2
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "route"),
+    [
+        ("GET", "/products/7", "/products/{product_id}"),
+        ("POST", "/products/batch", "/products/batch"),
+        ("PUT", "/images/7/markup", "/images/{image_id}/markup"),
+        ("GET", "/images/7", "/images/{image_id}"),
+        ("GET", "/secret-path", "none"),
+    ],
+)
+async def test_who_is_not_let_in_is_written_down_with_the_route_that_was_meant(
+    app: App, api: AsyncClient, caplog: pytest.LogCaptureFixture, method: str, path: str, route: str
+) -> None:
+    secret, _ = await app.keyring.keys.create("Shop", Scope.READ)
+
+    assert (await api.request(method, path)).status_code == 401
+
+    assert [line["route"] for line in lines(caplog)] == [route]
+    figures = Figures((await api.get("/metrics", headers=bearer(secret))).text)
+    assert figures("packshot_requests_total", method=method, route=route, status="4xx") == 1
+
+
+async def test_a_body_that_is_too_long_is_written_down_with_the_route_that_was_meant(
+    api: AsyncClient, routes: FastAPI, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(routes) as port:
+        answer = await ask(port, request("POST /products?token=s3cret", "Content-Length: 6000001"))
+
+    assert answer.status == 413
+    (line,) = lines(caplog)
+    said = {name: line[name] for name in ("method", "path", "route", "status")}
+    assert said == {"method": "POST", "path": "/products", "route": "/products", "status": 413}
+    figures = Figures((await api.get("/metrics")).text)
+    assert figures("packshot_requests_total", method="POST", route="/products", status="4xx") == 1
+
+
+async def test_of_a_head_that_cannot_be_read_nothing_is_written_down(
+    routes: FastAPI, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(routes) as port, Caller.calling(port) as caller:
+        await caller.say(request("GET /healthz"))
+        await caller.hear()
+        await caller.say(b"secret\r\n\r\n")
+        await caller.hear()
+
+    (line,) = lines(caplog)
+    assert {"method", "path", "route"}.isdisjoint(line)

@@ -17,7 +17,7 @@ def length(size: int) -> tuple[bytes, bytes]:
 def head(
     *headers: tuple[bytes, bytes], url: bytes = b"/", version: str = "1.1", upgrades: bool = False
 ) -> Head:
-    return Head(version, url, list(headers), upgrades)
+    return Head(b"GET", url, version, list(headers), upgrades)
 
 
 TAKEN: Final = {

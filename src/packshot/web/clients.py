@@ -29,7 +29,7 @@ from packshot.web.heads import (
     body_rejection,
     rejection,
 )
-from packshot.web.journal import ID_HEADER, refused
+from packshot.web.journal import ID_HEADER, count_refused, refused
 from packshot.web.problems import LATER, STRICT, problem
 
 MAX_PIPELINED: Final = 16  # requests that come before the answer to the first
@@ -68,6 +68,7 @@ class Connection(HttpToolsProtocol):
         self._awaited = Awaited.HEAD
         self._awaited_since = 0.0
         self._body_bytes = 0
+        self._head: Head | None = None  # of the request whose body comes just now
         self._idle_bytes = 0  # received since the last request, or piece of a body
         self._reason: Rejection | None = None
         self._unread_bytes = 0
@@ -124,8 +125,13 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Take the head of a request, or refuse it before its body is read."""
-        head = Head(self.parser.get_http_version(), self.url, self.headers, self.parser.should_upgrade())
+        parser = self.parser
+        head = Head(
+            parser.get_method(), self.url, parser.get_http_version(), self.headers, parser.should_upgrade()
+        )
+        self._head = head
         if reason := rejection(head):
+            count_refused(reason, head, self.config.app)
             self._reject(reason)
         super().on_headers_complete()
         self._body_bytes = 0
@@ -223,6 +229,7 @@ class Connection(HttpToolsProtocol):
         super()._start_asgi_task(cycle, app)
 
     def _wait_for(self, awaited: Awaited) -> None:
+        self._head = None if awaited is Awaited.HEAD else self._head
         self._awaited = awaited
         self._awaited_since = self.loop.time()
         self._crowd.wait(self)
@@ -273,7 +280,7 @@ class Connection(HttpToolsProtocol):
     def _say(self, reason: Rejection) -> None:
         """Answer in the application's place, and only then end the connection."""
         later = LATER if reason.status == HTTPStatus.SERVICE_UNAVAILABLE else {}
-        with refused(reason) as request_id:
+        with refused(reason, self._head, self.config.app) as request_id:
             headers = {"Connection": "close", ID_HEADER: request_id, **later}
             answer = problem(reason.status, str(reason), headers)
         head = [*self.server_state.default_headers, *STRICT, *answer.raw_headers]

@@ -33,10 +33,16 @@ class Rejection(Exception):
 class Head:
     """What a parser has read; the headers' names are in lower case."""
 
-    version: str
+    method: bytes
     url: bytes
+    version: str
     headers: list[tuple[bytes, bytes]]
     upgrades: bool
+
+    @property
+    def path(self) -> str:
+        """Where it leads, as a route reads it."""
+        return unquote_to_bytes(self.url.partition(b"?")[0]).decode(errors="replace")
 
 
 def rejection(head: Head) -> Rejection | None:

@@ -10,15 +10,18 @@ import logging
 import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from operator import itemgetter
 from time import perf_counter
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
+from fastapi.routing import iter_route_contexts
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from packshot.metrics import Metrics
 from packshot.telemetry import NO_SPAN, Note, about, from_here_about
 from packshot.web.backend import Backend
-from packshot.web.heads import Rejection
+from packshot.web.heads import Head, Rejection
 from packshot.web.problems import MOST_CHARACTERS_SAID
 
 log = logging.getLogger(__name__)
@@ -87,7 +90,7 @@ class Entry:
         """Write the line, and count."""
         seconds = (self._ended or perf_counter()) - self._started
         scope = self._scope
-        route = getattr(scope.get("route"), "path", NO_ROUTE)
+        route = route_of(scope)
         log.log(
             logging.DEBUG if scope["path"] in QUIET else logging.INFO,
             "request",
@@ -101,9 +104,22 @@ class Entry:
                 "key_id": getattr(scope.get("state", {}).get("caller"), "key_id", None),
             },
         )
-        method = scope["method"] if scope["method"] in METHODS else OTHER
         note(route=route, status=self._status, request_id=self.request_id)
-        self._backend.metrics.request(method, route, f"{self._status // 100}xx", seconds)
+        self._backend.metrics.request(method_of(scope), route, f"{self._status // 100}xx", seconds)
+
+
+def route_of(scope: Scope) -> str:
+    """Return the template of the route that a request asks for, even if it is refused before."""
+    if "router" in scope:
+        return getattr(scope.get("route"), "path", NO_ROUTE)
+    routes = [(route, route.matches(scope)[0].value) for route in iter_route_contexts(scope["app"].routes)]
+    route, match = max(routes, key=itemgetter(1))
+    return route.path or NO_ROUTE if match else NO_ROUTE
+
+
+def method_of(scope: Scope) -> str:
+    """Return the method of a request, if it is one that has a meaning."""
+    return scope["method"] if scope["method"] in METHODS else OTHER
 
 
 def is_stream(message: Message) -> bool:
@@ -125,10 +141,28 @@ def header(scope: Scope, name: bytes) -> str:
     return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
 
 
+def asked(head: Head, app: Any) -> Scope:  # noqa: ANN401 - as ASGI has it
+    """Return what a route goes by."""
+    return {"type": "http", "app": app, "method": head.method.decode(), "path": head.path}
+
+
+def count_refused(reason: Rejection, head: Head, app: Any) -> None:  # noqa: ANN401 - as ASGI has it
+    """Count a request that no route will see."""
+    scope = asked(head, app)
+    metrics: Metrics = app.state.backend.metrics
+    metrics.refusal(method_of(scope), route_of(scope), f"{reason.status // 100}xx")
+
+
 @contextmanager
-def refused(reason: Rejection) -> Iterator[str]:
-    """Write down a request that was refused before it could be read, and yield the id that it gets."""
+def refused(reason: Rejection, head: Head | None, app: Any) -> Iterator[str]:  # noqa: ANN401 - as ASGI has it
+    """Write down a request that was refused before all of it was read, and yield the id that it gets."""
     request_id = uuid4().hex
+    facts = {"status": reason.status, "reason": str(reason)}
     with about(request_id=request_id):
-        log.info("request refused", extra={"status": reason.status, "reason": str(reason)})
+        log.info("request refused", extra=facts | (_whither(asked(head, app)) if head else {}))
         yield request_id
+
+
+def _whither(scope: Scope) -> dict[str, str]:
+    path = scope["path"][:MOST_CHARACTERS_SAID]
+    return {"method": method_of(scope), "path": path, "route": route_of(scope)}
