@@ -25,6 +25,7 @@ LAYERS: Final = (
         "presets",
         "pulse",
         "quality",
+        "reasons",
         "redaction",
         "settings",
         "signing",

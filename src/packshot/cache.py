@@ -19,6 +19,7 @@ from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 from packshot.errors import ConfigError
+from packshot.reasons import reason_in
 
 # Where OpenTelemetry's SDK is installed, redis loads it, with 3 MB, for figures that nobody asks it for.
 sys.modules.setdefault("opentelemetry.sdk", None)  # type: ignore[arg-type]  # Python's own way to say: not there
@@ -71,6 +72,7 @@ class Redis:
         self._connection = connection
         self._seconds = seconds
         self.is_there = False
+        self.trouble = ""  # why it is not
         self._is_known_to_be_away = False
         self._late_in_a_row = 0
         self._waiting: list[tuple[Command, asyncio.Future[Any]]] = []
@@ -158,9 +160,10 @@ class Redis:
         await self._connection.disconnect(nowait=True)
         self._late_in_a_row += 1
         if not isinstance(error, TimeoutError) or self._late_in_a_row >= LATE_IN_A_ROW or not self.is_there:
-            self._lose(str(error) or f"No answer for {self._seconds} s")
+            self._lose(reason_in(error))
 
     def _lose(self, reason: str) -> None:
+        self.trouble = reason
         if not self._is_known_to_be_away:
             log.warning("Redis is away; going on without", extra={"reason": reason})
         self._is_known_to_be_away = True

@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from servers.rabbitmq import RabbitMQ
@@ -133,12 +134,32 @@ async def test_a_clock_that_is_wrong_is_said(patient: Patient, monkeypatch: pyte
     assert (await services.check_clock(patient)).verdict == "warning"
 
 
-@pytest.mark.parametrize("scheme", ["amqp", "kafka"])
-async def test_a_broker_that_is_away_is_broken_and_no_reason_to_stop(scheme: str, patient: Patient) -> None:
+@pytest.mark.parametrize(
+    ("scheme", "found"),
+    [
+        ("amqp", f"RabbitMQ at {NOWHERE}, vhost /, queue packshot.images: connection refused"),
+        ("kafka", f"Kafka at {NOWHERE}, topic packshot.images: no server answers there"),
+    ],
+)
+async def test_a_broker_that_is_away_is_broken_and_no_reason_to_stop(
+    scheme: str, found: str, patient: Patient
+) -> None:
     finding = await services.check_broker(told(patient, broker_url=f"{scheme}://{NOWHERE}/"))
 
-    assert finding.verdict == "broken"
+    assert (finding.verdict, finding.found) == ("broken", found)
     assert "Work goes on" in finding.advice
+
+
+async def test_a_broker_that_does_not_let_us_in_is_broken_and_no_password_is_shown(
+    patient: Patient, rabbitmq: RabbitMQ
+) -> None:
+    url = urlsplit(rabbitmq.url)._replace(netloc=f"ada:hunter2hunter2@127.0.0.1:{rabbitmq.port}").geturl()
+
+    finding = await services.check_broker(told(patient, broker_url=url))
+
+    assert (finding.verdict, "ACCESS_REFUSED" in finding.found) == ("broken", True)
+    assert "hunter2" not in finding.found
+    assert "Error" not in finding.found
 
 
 async def test_a_broker_that_takes_messages_is_well(patient: Patient, rabbitmq: RabbitMQ) -> None:
@@ -158,8 +179,10 @@ async def test_a_store_that_cannot_be_written_is_broken(patient: Patient, tmp_pa
     assert (await services.check_store(patient)).verdict == "broken"
 
 
-async def test_a_cache_that_is_away_is_broken(patient: Patient) -> None:
-    assert (await services.check_cache(told(patient, cache_url=f"redis://{NOWHERE}"))).verdict == "broken"
+async def test_a_cache_that_is_away_is_broken_and_says_why_without_its_password(patient: Patient) -> None:
+    finding = await services.check_cache(told(patient, cache_url=f"redis://:hunter2hunter2@{NOWHERE}"))
+
+    assert (finding.verdict, finding.found) == ("broken", f"Redis at {NOWHERE}: connection refused")
 
 
 async def test_a_data_folder_that_cannot_be_written_names_who_would_write(

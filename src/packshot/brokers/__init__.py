@@ -16,6 +16,7 @@ from packshot.brokers.memory import MemoryBroker
 from packshot.brokers.messages import MAX_ID
 from packshot.errors import ConfigError, ServiceUnavailable
 from packshot.models import Hint
+from packshot.reasons import reason_in
 
 MEMORY: Final = "memory:"
 
@@ -79,7 +80,7 @@ async def try_broker(url: str) -> str:
             async with opened(line.publishing(asyncio.Event())) as send:
                 await send([Hint(None, MAX_ID)])
     except Exception as error:
-        raise ServiceUnavailable(f"{line.name}: {error!r}") from error
+        raise ServiceUnavailable(f"{line.name}: {reason_in(error)}") from error
     return line.name
 
 

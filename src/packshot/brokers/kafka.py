@@ -23,6 +23,7 @@ from packshot.brokers.line import Clients, Publish
 from packshot.brokers.messages import encode
 from packshot.brokers.remote import CONFIRM_SECONDS
 from packshot.models import Hint
+from packshot.reasons import reason_in
 
 log = logging.getLogger(__name__)
 
@@ -162,7 +163,7 @@ class Committer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has
         except Exception as error:  # noqa: BLE001 - a rebalance brings several kinds
             self._failures += 1
             if self._failures == FAILURES_WORTH_A_LINE:
-                log.warning("Kafka takes no commits", extra={"reason": repr(error)})
+                log.warning("Kafka takes no commits", extra={"reason": reason_in(error)})
         else:
             self._failures = 0
 

@@ -12,6 +12,7 @@ from time import monotonic
 from typing import Final, Protocol, TypeVar
 
 from packshot.models import Hint
+from packshot.reasons import reason_in
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +109,7 @@ class Reports:
             with own_cancellation_only():
                 yield
         except kinds as error:
-            self.broken(repr(error))
+            self.broken(reason_in(error))
         except Exception:
             log.exception("broker failed", extra={"what": self._what})
 

@@ -18,6 +18,7 @@ from packshot.brokers.line import Line, Parcel, Publish, Reports, end, opened, o
 from packshot.brokers.messages import MessageUnreadable, decode
 from packshot.errors import ServiceUnavailable
 from packshot.models import Hint
+from packshot.reasons import reason_in
 
 log = logging.getLogger(__name__)
 
@@ -124,7 +125,9 @@ class Publisher:
                     await send(hints)
         except Exception as error:
             self._rest(send, error)
-            raise ServiceUnavailable(f"{self._line.name} did not take the messages: {error!r}") from error
+            raise ServiceUnavailable(
+                f"{self._line.name} did not take the messages: {reason_in(error)}"
+            ) from error
         self._refusals = 0
         self._reports.connected()
 
@@ -139,7 +142,7 @@ class Publisher:
             log.error("broker failed", exc_info=error)
         self._rests_until = monotonic() + min(REST_SECONDS * 2**self._refusals, LONGEST_REST_SECONDS)
         self._refusals += 1
-        self._reports.broken(repr(error))
+        self._reports.broken(reason_in(error))
         if self._send is send:  # else there is a newer connection already
             self._send = None
             self._broken.set()
