@@ -8,10 +8,12 @@ import asyncio
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.main import get_command
 
+from packshot import __version__
 from packshot.cli_keys import keys
 from packshot.cli_webhooks import webhooks
 from packshot.errors import ConfigError, PackshotError
@@ -36,6 +38,22 @@ Sources = Annotated[
     list[str], typer.Argument(help="URLs of one product, or JSON files of products (- is stdin).")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it
+    if wanted:
+        typer.echo(f"packshot {__version__}")
+        raise typer.Exit
+
+
+@cli.callback()
+def options(
+    *,
+    _: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version)
+    ] = False,
+) -> None:
+    """Take what is said before the command."""
 
 
 @cli.command()
@@ -210,14 +228,25 @@ def demo(
 
 def main() -> None:
     """Run a command; every error that a person can act on is one message, never a traceback."""
+    command = get_command(cli)
+    _show_flags_without_a_type(command)
     try:
-        cli(prog_name="packshot")
+        command(prog_name="packshot")
     except ConfigError as error:
         _fail(str(error), code=2)
     except PackshotError as error:
         _fail(str(error), code=1)
     except asyncio.CancelledError:
         sys.exit(128 + signal.SIGTERM)
+
+
+def _show_flags_without_a_type(command: Any) -> None:  # noqa: ANN401 - typer does not show its classes
+    """Spare readers of the help the `<bool>` behind each flag, which takes no value."""
+    for option in command.get_params(typer.Context(command)):
+        if getattr(option, "is_flag", False):
+            option.metavar = ""
+    for inner in getattr(command, "commands", {}).values():
+        _show_flags_without_a_type(inner)
 
 
 def _run_daemon(*, api: bool, worker: bool) -> None:

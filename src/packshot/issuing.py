@@ -22,7 +22,17 @@ from packshot.settings import Settings
 from packshot.terminal import print_json, print_table, screen
 from packshot.web.keys import FreshKey, KeyView, NewKey
 
-LIST: Final = ("key_id", "prefix", "name", "scope", "state", "created_at", "expires_at", "last_used_at")
+LIST: Final = (
+    "key_id",
+    "prefix",
+    "name",
+    "scope",
+    "state",
+    "requests_per_minute",
+    "created_at",
+    "expires_at",
+    "last_used_at",
+)
 SECONDS: Final = {"m": 60, "h": 3_600, "d": 86_400}
 TIME: Final = re.compile(r"([1-9]\d{0,5})([mhd])", re.ASCII)
 

@@ -186,9 +186,10 @@ class Settings(BaseSettings):
     @classmethod
     def _is_long_enough(cls, value: str, info: ValidationInfo) -> str:
         if (value or info.data.get("pictures") == "signed") and len(value) < LEAST_SECRET:
-            raise ValueError(
-                f"it has {len(value)} characters and needs {LEAST_SECRET}: openssl rand -base64 32 makes one"
+            found = (
+                f"it has {len(value)} characters" if value else "it is missing, while pictures are signed,"
             )
+            raise ValueError(f"{found} and needs {LEAST_SECRET}; openssl rand -base64 32 makes one")
         return value
 
     @field_validator("traces_url")
@@ -236,16 +237,21 @@ def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - pydantic chec
     try:
         settings = Settings(**overrides)
     except ValidationError as error:
-        problems += [f"{PREFIX}{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors()]
+        problems += [_sentence(e["loc"][0], e["msg"]) for e in error.errors()]
     if problems:
         raise ConfigError("Settings are wrong:\n  " + "\n  ".join(problems))
     return settings
 
 
+def _sentence(name: object, reason: str) -> str:
+    """Say what is wrong; behind the colon of a name like SECRET it would be taken for one, and hidden."""
+    return f"{PREFIX}{str(name).upper()} is wrong: {reason.removeprefix('Value error, ')}"
+
+
 def _unknown_names(environment: Mapping[str, str | None]) -> list[str]:
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     return [
-        f"{name}: there is no such setting"
+        f"{name} is not a setting"
         for name in sorted(environment)
         if name.upper().startswith(PREFIX) and name.upper() not in known
     ]

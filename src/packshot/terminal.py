@@ -114,22 +114,23 @@ def print_images(products: Sequence[ProductView]) -> None:
 
 
 def status_table(summary: Mapping[str, Any]) -> Group:
-    """Show how many images are in which state, why some failed, and who works."""
+    """Show how many images are in which state, why some failed, and which processes there are."""
     images = Table("state", "images", box=None)
     for state, style in STYLES.items():
         images.add_row(f"[{style}]{state}[/]", f"{summary['images'].get(state, 0):,}")
     failures = Table("failed with", "images", box=None)
     for code, count in sorted(summary["failures"].items()):
         failures.add_row(code, f"{count:,}")
-    workers = Table("worker", "process", "slots", "since", box=None)
+    processes = Table("process", "host", "does", "since", box=None)
     for worker in summary["workers"]:
-        workers.add_row(
-            _harmless(worker["host"]), str(worker["pid"]), str(worker["slots"]), worker["started_at"][:19]
-        )
+        does = f"{worker['slots']} images at once" if worker["slots"] else "no images: the API alone"
+        processes.add_row(str(worker["pid"]), _harmless(worker["host"]), does, worker["started_at"][:19])
     oldest = (
         f"{summary['products']:,} products; the oldest due image waits {summary['oldest_due_seconds']:.0f} s"
     )
-    return Group(*[part for part in (images, failures, workers) if part.row_count], oldest, *_counts(summary))
+    return Group(
+        *[part for part in (images, failures, processes) if part.row_count], oldest, *_counts(summary)
+    )
 
 
 def findings_table(findings: Mapping[str, Finding]) -> Table:

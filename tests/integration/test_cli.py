@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.console import packshot, running, wait_for_line
 
+from packshot import __version__
 from packshot.cli import main
 
 HEAVY = ("aiohttp", "asyncpg", "fastapi", "pydantic", "pyvips", "structlog", "uvicorn")
@@ -44,6 +45,20 @@ def test_help_names_the_commands(tmp_path: Path) -> None:
         assert f" {command} " in ended.out
 
 
+@pytest.mark.parametrize("command", [(), ("submit",), ("keys", "list")])
+def test_help_shows_no_flag_as_if_it_took_a_value(tmp_path: Path, command: tuple[str, ...]) -> None:
+    shown = packshot(*command, "--help", cwd=tmp_path).out
+
+    assert "--help" in shown
+    assert "<bool>" not in shown
+
+
+def test_the_version_is_told_without_settings_or_a_database(tmp_path: Path) -> None:
+    ended = packshot("--version", cwd=tmp_path, port="wrong")
+
+    assert (ended.code, ended.out, ended.err) == (0, f"packshot {__version__}\n", "")
+
+
 def test_a_code_is_explained_without_settings_or_a_database(tmp_path: Path) -> None:
     ended = packshot("explain", "source_gone", cwd=tmp_path, port="wrong")
 
@@ -59,7 +74,7 @@ def test_every_wrong_setting_is_named_in_one_message(tmp_path: Path) -> None:
 
     assert (ended.code, ended.out) == (2, "")
     for name in ("BROKER", "PROT", "PORT", "WORKERS", "LOG_LEVEL"):
-        assert f"PACKSHOT_{name}: " in ended.err
+        assert f"  PACKSHOT_{name} is " in ended.err
     assert "Traceback" not in ended.err
 
 

@@ -179,7 +179,16 @@ def test_a_status_leaves_out_what_there_is_none_of(capsys: pytest.CaptureFixture
     assert "1,000,000" in shown
     assert "1,234 products; the oldest due image waits 7 s" in shown
     assert "failed with" not in shown
-    assert "worker" not in shown
+    assert "process" not in shown.replace("processing", "")
+
+
+def test_a_process_that_takes_no_images_is_not_taken_for_a_worker(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    *_, worker, api, _ = shown_status(capsys, a_worker(), {**a_worker(), "slots": 0}).splitlines()
+
+    assert "4 images at once" in worker
+    assert "the API alone" in api
 
 
 def a_worker(**counts: int) -> dict[str, Any]:
