@@ -1,6 +1,6 @@
 """Webhooks for tests: rows of them, what is written for them, and a courier to the test supplier."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -23,6 +23,10 @@ def any_url(_: str) -> None:
     """Allow a webhook to be anywhere; what the courier is allowed is another matter."""
 
 
+def ignore(_: str) -> None:
+    """Count nothing."""
+
+
 def webhooks_of(database: Database) -> Webhooks:
     return Webhooks(database, any_url)
 
@@ -34,10 +38,12 @@ def guarded(seconds: float = SECONDS, **settings: object) -> Poster:
 
 
 @asynccontextmanager
-async def a_courier(database: Database, store: Store, poster: Poster) -> AsyncIterator[Courier]:
+async def a_courier(
+    database: Database, store: Store, poster: Poster, count: Callable[[str], None] = ignore
+) -> AsyncIterator[Courier]:
     """A courier that is not on its way yet."""
     async with poster:
-        yield Courier(Outbox(database), poster.post, Writer(store).write)
+        yield Courier(Outbox(database), poster.post, Writer(store).write, count)
 
 
 async def told(database: Database) -> list[Row]:

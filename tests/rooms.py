@@ -77,6 +77,7 @@ LAYERS: Final = (
     },  # rows, and manners
     {
         "batches",
+        "census",
         "collector",
         "comparison",
         "first_answers",

@@ -18,6 +18,7 @@ from packshot.batches import Batches
 from packshot.brokers import Broker, open_broker, open_local
 from packshot.brokers.memory import MemoryBroker
 from packshot.cache import ANSWER_SECONDS, Cache, Redis
+from packshot.census import Census
 from packshot.collector import Collector
 from packshot.courier import Courier
 from packshot.database import Database
@@ -192,7 +193,7 @@ def _build(  # noqa: PLR0913, PLR0917 - what was opened
 async def open_courier(app: App) -> AsyncIterator[Courier]:
     """Build what carries messages to the receivers of webhooks."""
     async with Poster(receivers_guard(app.settings)) as poster:
-        yield Courier(app.outbox, poster.post, Writer(app.store).write)
+        yield Courier(app.outbox, poster.post, Writer(app.store).write, app.metrics.message)
 
 
 def open_api(app: App) -> FastAPI:
@@ -231,4 +232,4 @@ def _backend(app: App) -> Backend:
 
 def _vitals(app: App) -> Vitals:
     broker = None if app.broker is app.local else app.broker
-    return Vitals(app.metrics, app.backlog, broker, app.store, app.cache, app.desk)
+    return Vitals(app.metrics, Census(app.database), broker, app.store, app.cache, app.desk)

@@ -83,23 +83,6 @@ SUMMARY: Final = """
            (SELECT coalesce(json_agg(w ORDER BY started_at), '[]')
               FROM workers w WHERE last_seen > now() - interval '30 seconds') AS workers"""
 
-# Each count walks a partial index that holds nothing else.
-QUEUE: Final = """
-    SELECT (SELECT count(*) FROM images
-             WHERE state = 'pending' AND published_at IS NULL AND due_at <= now())
-           + (SELECT count(*) FROM images WHERE state = 'pending' AND published_at IS NOT NULL) AS due,
-           (SELECT count(*) FROM images
-             WHERE state = 'pending' AND published_at IS NULL AND due_at > now()) AS later,
-           (SELECT count(*) FROM images WHERE state = 'processing') AS processing,
-           (SELECT count(*) FROM images WHERE state = 'failed') AS failed,
-           (SELECT coalesce(extract(epoch FROM now() - least(
-                (SELECT min(due_at) FROM images
-                  WHERE state = 'pending' AND published_at IS NULL AND due_at <= now()),
-                (SELECT min(due_at) FROM images
-                  WHERE state = 'pending' AND published_at IS NOT NULL)))::float8, 0)) AS oldest_due_seconds,
-           (SELECT count(*) FROM workers
-             WHERE slots > 0 AND last_seen > now() - make_interval(secs => $1)) AS workers"""
-
 SMALLEST_WINDOW: Final = 32
 SILENT_SECONDS: Final = 30  # a worker without a heartbeat for so long is gone
 LOSS_DELAY_SECONDS: Final = 2
@@ -140,12 +123,6 @@ class Backlog:
             RESCUE, dead, silent_seconds, LOST, LOSS_DELAY_SECONDS, MAX_LOSSES, WorkerLost.code
         )
         return [row["image_id"] for row in rows]
-
-    async def queue(self) -> Row:
-        """Return counts of the images that are not ready, how long the first in line waits, and who works."""
-        row = await self._database.fetch_row(QUEUE, SILENT_SECONDS)
-        assert row is not None  # noqa: S101 - a row of aggregates
-        return row
 
     async def summary(self) -> Row:
         """Return counts of products and of images by state, failures by code, and who works."""

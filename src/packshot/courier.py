@@ -18,13 +18,14 @@ from uuid import UUID, uuid4
 from packshot.database import Row
 from packshot.lifeline import Lifeline
 from packshot.outbox import BATCH, Letter, Outbox
-from packshot.patience import Receipt, judge
+from packshot.patience import Delivered, Failed, Later, Receipt, judge
 from packshot.signing import signed_headers
 
 POLL_SECONDS: Final = 0.5  # how late a message can be
 PER_WEBHOOK: Final = 8  # messages to one receiver at the same time, by one process
 REMOVE_SECONDS: Final = 60
 TEST: Final = "webhook.test"
+OUTCOMES: Final = {Delivered: "delivered", Later: "retry", Failed: "failed"}
 
 # A URL, headers and a body to what came of it; raises ServiceUnavailable if the fault is our own.
 Post = Callable[[str, Mapping[str, str], bytes], Coroutine[None, None, Receipt]]
@@ -33,12 +34,13 @@ Write = Callable[[str, datetime, dict[str, Any]], bytes]
 
 
 class Courier:
-    """Takes what is due from the outbox, sends it, and writes down what came back."""
+    """Takes what is due from the outbox, sends it, and writes down what came back, which `count` is told."""
 
-    def __init__(self, outbox: Outbox, post: Post, write: Write) -> None:
+    def __init__(self, outbox: Outbox, post: Post, write: Write, count: Callable[[str], None]) -> None:
         self._outbox = outbox
         self._post = post
         self._write = write
+        self._count = count
         self._in_a_round: set[int] = set()
         self._ended = asyncio.Event()
 
@@ -75,7 +77,9 @@ class Courier:
         async with lifeline.surviving("webhook", delivery_id=letter.delivery_id):
             body = self._write(letter.type, letter.created_at, letter.data)
             receipt = await self._send(letter.url, letter.event_id, letter.secrets, body)
-            await self._outbox.record(letter, judge(receipt, letter.age_seconds), receipt)
+            verdict = judge(receipt, letter.age_seconds)
+            await self._outbox.record(letter, verdict, receipt)
+            self._count(OUTCOMES[type(verdict)])
 
     async def _send(self, url: str, event_id: UUID, secrets: Sequence[str], body: bytes) -> Receipt:
         return await self._post(url, signed_headers(str(event_id), int(time()), body, secrets), body)

@@ -46,6 +46,7 @@ STEP_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 
 KILLED: Final = (DecodeTimeout, DecodeOutOfMemory, DecoderCrashed)
 FINE: Final = "ok"
 STEPS: Final = ("download", "compress", "store", "finish")
+MESSAGE_OUTCOMES: Final = ("delivered", "retry", "failed")
 
 
 class Metrics:
@@ -69,6 +70,7 @@ class Metrics:
         self._downloads = self._counter("downloads", "Downloads that ended.", "host_class", "outcome")
         self._downloaded = self._counter("downloaded_bytes", "Bytes that came in.", "host_class")
         self._kills = self._counter("decoder_kills", "Decoder children that were killed or died.", "code")
+        self._messages = self._counter("webhook_attempts", "Attempts at messages of webhooks.", "outcome")
         self._begin_at_zero()
 
     def request(self, method: str, route: str, status: str, seconds: float) -> None:
@@ -91,6 +93,10 @@ class Metrics:
             for rendition in account.renditions:
                 self._renditions.labels(rendition.preset, rendition.format).inc()
                 self._bytes_out.labels(rendition.preset, rendition.format).inc(rendition.bytes)
+
+    def message(self, outcome: str) -> None:
+        """Count an attempt at a message of a webhook."""
+        self._messages.labels(outcome).inc()
 
     def downloads(
         self, download: Callable[P, Awaitable[Source]], class_of: Callable[P, str]
@@ -143,15 +149,13 @@ class Metrics:
 
     def _begin_at_zero(self) -> None:
         """Show what may happen before it does: Prometheus does not see a counter jump from nothing to 1."""
-        for outcome in ("ready", "released", "discarded", "left"):
-            self._attempts.labels(outcome, "")
-        for code, kind in CATALOGUE.items():
-            for outcome in ("retry", "failed") if kind.transient else ("failed",):
-                self._attempts.labels(outcome, code)
+        for outcome, code in _ends():
+            self._attempts.labels(outcome, code)
         for kind in KILLED:
             self._kills.labels(kind.code)
-        for step in STEPS:
-            self._steps.labels(step)
+        for metric, words in ((self._steps, STEPS), (self._messages, MESSAGE_OUTCOMES)):
+            for word in words:
+                metric.labels(word)
 
 
 class Gauges:
@@ -164,9 +168,13 @@ class Gauges:
         self.up = gauge("up", "Whether a part answers this process.", "part")
         self.queue = gauge("queue_images", "Images that are not ready, by state.", "state")
         self.oldest_due = gauge("oldest_due_seconds", "How long the first image in line has waited.")
+        self.oldest_message = gauge(
+            "oldest_webhook_due_seconds", "How long the first message of a webhook has waited."
+        )
         self.workers = gauge("workers", "Processes with slots that are alive.")
         self.slots = gauge("slots", "Images that this process works on at once, at most.")
         self.in_hand = gauge("in_hand_images", "Images in the hands of this process.")
+        self.admin_key = gauge("admin_key_seconds", "For how long a key of scope admin works yet.")
         self.disk_free = gauge("disk_free_bytes", "Free room where PACKSHOT_DATA_DIR is.")
 
 
@@ -182,6 +190,15 @@ class Mishaps(Collector):
         for kind, count in self._counts.items():
             family.add_metric([kind], count)
         yield family
+
+
+def _ends() -> Iterator[tuple[str, str]]:
+    """Yield how an attempt at an image can end: outcome and code."""
+    yield from ((outcome, "") for outcome in ("ready", "released", "discarded", "left"))
+    for code, kind in CATALOGUE.items():
+        yield "failed", code
+        if kind.transient:
+            yield "retry", code
 
 
 def _registry(mishaps: Mapping[str, int]) -> CollectorRegistry:

@@ -11,9 +11,9 @@ from math import inf, nan
 from time import monotonic
 from typing import Final, TypeVar
 
-from packshot.backlog import Backlog
 from packshot.brokers import Broker
 from packshot.cache import Cache
+from packshot.census import Census
 from packshot.errors import NotFound, PackshotError
 from packshot.metrics import Metrics
 from packshot.stores import Store
@@ -35,7 +35,7 @@ class Vitals:
     def __init__(
         self,
         metrics: Metrics,
-        backlog: Backlog,
+        census: Census,
         broker: Broker | None,
         store: Store,
         cache: Cache | None,
@@ -43,7 +43,7 @@ class Vitals:
     ) -> None:
         self._metrics = metrics
         self._gauges = metrics.gauges
-        self._backlog = backlog
+        self._census = census
         self._broker = broker
         self._store = store
         self._cache = cache
@@ -70,12 +70,14 @@ class Vitals:
         self._look_around()
 
     async def _look_at_database(self) -> None:
-        queue = await _in_time(self._backlog.queue())
-        self._note("database", is_up=queue is not None)
+        figures = await _in_time(self._census.figures())
+        self._note("database", is_up=figures is not None)
         for state in ("due", "later", "processing", "failed"):
-            self._gauges.queue.labels(state).set(queue[state] if queue else nan)
-        self._gauges.oldest_due.set(queue["oldest_due_seconds"] if queue else nan)
-        self._gauges.workers.set(queue["workers"] if queue else nan)
+            self._gauges.queue.labels(state).set(figures[state] if figures else nan)
+        self._gauges.oldest_due.set(figures["oldest_due_seconds"] if figures else nan)
+        self._gauges.oldest_message.set(figures["oldest_message_seconds"] if figures else nan)
+        self._gauges.workers.set(figures["workers"] if figures else nan)
+        self._gauges.admin_key.set(figures["admin_key_seconds"] if figures else nan)
 
     async def _look_at_store(self) -> None:
         self._note("store", is_up=await _in_time(self._has_no_such_file()) is not None)

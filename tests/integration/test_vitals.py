@@ -9,14 +9,17 @@ import pytest
 from servers.cable import Cable
 from servers.redis import Redis as Server
 from tests.figures import Figures
+from tests.mail import put_out, webhooks_of
 from tests.rows import an_image, claimed
 
 from packshot import vitals as module
 from packshot.backlog import Backlog
 from packshot.cache import Cache, Redis
+from packshot.census import Census
 from packshot.database import Database
 from packshot.errors import SourceGone
 from packshot.images import Images
+from packshot.keys import Keys, Scope
 from packshot.lifecycle import GiveUp, Retry
 from packshot.metrics import Metrics
 from packshot.stores import Store, open_store
@@ -25,8 +28,13 @@ from packshot.workers import Desk, Workers
 
 
 @pytest.fixture
-def vitals(metrics: Metrics, backlog: Backlog, store: Store, desk: Desk) -> Vitals:
-    return Vitals(metrics, backlog, None, store, None, desk)
+def census(database: Database) -> Census:
+    return Census(database)
+
+
+@pytest.fixture
+def vitals(metrics: Metrics, census: Census, store: Store, desk: Desk) -> Vitals:
+    return Vitals(metrics, census, None, store, None, desk)
 
 
 async def look(vitals: Vitals) -> Figures:
@@ -64,6 +72,52 @@ async def test_nobody_waits_in_an_empty_queue(vitals: Vitals) -> None:
     assert (await look(vitals))("packshot_oldest_due_seconds") == 0
 
 
+async def test_the_first_message_in_line_has_waited_since_it_was_due(
+    vitals: Vitals, database: Database
+) -> None:
+    webhooks = webhooks_of(database)
+    for url in ("https://one.example", "https://other.example", "https://disabled.example"):
+        await webhooks.add(url)
+    await put_out(database)
+    await database.execute("UPDATE webhook_deliveries SET due_at = now() - webhook_id * interval '1 minute'")
+    await webhooks.change(3, {"enabled": False})
+
+    assert 120 <= (await look(vitals))("packshot_oldest_webhook_due_seconds") < 150
+
+
+async def test_without_messages_none_waits(vitals: Vitals, database: Database) -> None:
+    await webhooks_of(database).add("https://one.example")
+
+    assert (await look(vitals))("packshot_oldest_webhook_due_seconds") == 0
+
+
+@pytest.mark.parametrize(
+    ("ends", "seconds"),
+    [
+        ([], inf),
+        ([3600, 7200], 7200),
+        ([3600, None], inf),
+        ([-60], 0),
+    ],
+    ids=["none was made", "the later end", "one without an end", "all have ended"],
+)
+async def test_it_is_known_for_how_long_an_admin_has_a_key(
+    vitals: Vitals, keys: Keys, ends: list[int | None], seconds: float
+) -> None:
+    await keys.create("Reader", Scope.READ)
+    for end in ends:
+        await keys.create("Admin", Scope.ADMIN, expires_in_seconds=end)
+
+    assert (await look(vitals))("packshot_admin_key_seconds") == pytest.approx(seconds, abs=30)
+
+
+async def test_a_revoked_key_helps_no_admin(vitals: Vitals, keys: Keys) -> None:
+    secret, _ = await keys.create("Admin", Scope.ADMIN)
+    await keys.revoke(secret)
+
+    assert (await look(vitals))("packshot_admin_key_seconds") == 0
+
+
 async def test_workers_with_slots_that_are_alive_are_counted(
     vitals: Vitals, workers: Workers, desk: Desk, database: Database, tmp_path: Path
 ) -> None:
@@ -98,12 +152,12 @@ async def test_parts_that_answer_are_up_and_those_that_are_not_there_are_not_men
 
 
 async def test_a_store_that_cannot_be_read_is_down(
-    metrics: Metrics, backlog: Backlog, desk: Desk, tmp_path: Path
+    metrics: Metrics, census: Census, desk: Desk, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("a file stands where the folder should be")
     store = open_store((tmp_path / "file").as_uri())
 
-    figures = await look(Vitals(metrics, backlog, None, store, None, desk))
+    figures = await look(Vitals(metrics, census, None, store, None, desk))
 
     assert figures("packshot_up", part="store") == 0
 
@@ -114,7 +168,7 @@ async def test_a_database_that_hangs_is_down_after_the_limit_and_its_queue_unkno
     monkeypatch.setattr(module, "LOOK_SECONDS", 0.05)
     async with Cable(database_url) as cable, Database.open(cable.url) as database:
         cable.freeze()
-        figures = await look(Vitals(metrics, Backlog(database), None, store, None, desk))
+        figures = await look(Vitals(metrics, Census(database), None, store, None, desk))
 
     assert figures("packshot_up", part="database") == 0
     assert figures("packshot_up", part="store") == 1
@@ -139,13 +193,13 @@ def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_cache_that_nobody_uses_is_down_at_the_next_look_after_its_end(
     redis: Server,
     metrics: Metrics,
-    backlog: Backlog,
+    census: Census,
     store: Store,
     desk: Desk,
     trouble: Callable[[Cable], Any],
 ) -> None:
     async with Cable(redis.url) as cable, Redis.open(cable.url, seconds=0.1) as line:
-        vitals = Vitals(metrics, backlog, None, store, Cache(line), desk)
+        vitals = Vitals(metrics, census, None, store, Cache(line), desk)
         assert (await look(vitals))("packshot_up", part="cache") == 1
 
         if gone := trouble(cable):
