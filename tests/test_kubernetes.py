@@ -1,5 +1,6 @@
 """The manifests for Kubernetes are true: they fit the image, the program, and each other."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from tests.deployment import (
     KUBERNETES,
     MANIFESTS,
     PORT,
+    ROOT,
     ROUTES,
     USER,
     WRITTEN,
@@ -24,6 +26,7 @@ from tests.rows import an_image
 from packshot.daemon import LEAVE_SECONDS
 from packshot.database import Database
 from packshot.images import Images
+from packshot.web.access import METRICS
 
 each_pod = pytest.mark.parametrize("pod", [pod for _, pod in pods()], ids=[name for name, _ in pods()])
 
@@ -96,7 +99,7 @@ def test_what_selects_pods_selects_some() -> None:
     selectors = [
         manifest["spec"]["selector"].get("matchLabels", manifest["spec"]["selector"])
         for manifest in MANIFESTS
-        if manifest["kind"] in ("Deployment", "Service", "PodDisruptionBudget")
+        if manifest["kind"] in ("Deployment", "Service", "PodDisruptionBudget", "PodMonitor")
     ]
     scaled = [
         manifest["spec"]["scaleTargetRef"]["name"]
@@ -108,9 +111,27 @@ def test_what_selects_pods_selects_some() -> None:
     assert set(scaled) <= {manifest["metadata"]["name"] for manifest in of_kind("Deployment")}
 
 
+def test_the_metrics_of_each_process_that_stays_are_read_once_and_with_a_key() -> None:
+    (monitor,) = of_kind("PodMonitor")
+    ends = {end["port"]: end for end in monitor["spec"]["podMetricsEndpoints"]}
+
+    for manifest in of_kind("Deployment"):
+        (container,) = manifest["spec"]["template"]["spec"]["containers"]
+        (port,) = {port["name"] for port in container["ports"]} & ends.keys()
+        assert (ends[port]["path"], "credentials" in ends[port]["authorization"]) == (METRICS, True)
+
+
+def test_the_alerts_know_the_job_by_its_name() -> None:
+    (kustomization,), (monitor,) = of_kind("Kustomization"), of_kind("PodMonitor")
+
+    job = f"{kustomization['namespace']}/{monitor['metadata']['name']}"  # as the Operator calls it
+    (known,) = set(re.findall(r'job=~"([^"]*)"', (ROOT / "deploy/prometheus/alerts.yml").read_text()))
+    assert re.fullmatch(known, job)
+
+
 def test_kustomize_takes_files_that_there_are() -> None:
     (kustomization,) = of_kind("Kustomization")
-    left_out = {"kustomization.yaml", "keda.yaml", "secret.example.yaml"}
+    left_out = {"kustomization.yaml", "keda.yaml", "monitoring.yaml", "secret.example.yaml"}
 
     assert {path.name for path in KUBERNETES.glob("*.yaml")} - left_out == set(kustomization["resources"])
 
