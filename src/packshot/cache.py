@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from packshot.errors import ConfigError
 from packshot.reasons import reason_in
+from packshot.redaction import place_of
 
 # Where OpenTelemetry's SDK is installed, redis loads it, with 3 MB, for figures that nobody asks it for.
 sys.modules.setdefault("opentelemetry.sdk", None)  # type: ignore[arg-type]  # Python's own way to say: not there
@@ -68,9 +69,10 @@ class Redis:
     nobody's patience is used up by a queue of our own.
     """
 
-    def __init__(self, connection: Connection, seconds: float) -> None:
+    def __init__(self, connection: Connection, seconds: float, server: str) -> None:
         self._connection = connection
         self._seconds = seconds
+        self.server = server
         self.is_there = False
         self.trouble = ""  # why it is not
         self._is_known_to_be_away = False
@@ -85,7 +87,7 @@ class Redis:
 
         `seconds` is the limit for each exchange.
         """
-        redis = cls(_connection(url), seconds)
+        redis = cls(_connection(url), seconds, place_of(url))
         await redis._look()
         carrying = asyncio.create_task(redis._carry())
         try:
@@ -150,7 +152,7 @@ class Redis:
             await self._fail(error)
             return
         if self._is_known_to_be_away:
-            log.info("Redis is back")
+            log.info("Redis is back", extra={"server": self.server})
         self._is_known_to_be_away = False
         self._late_in_a_row = 0
         self.is_there = True
@@ -165,7 +167,8 @@ class Redis:
     def _lose(self, reason: str) -> None:
         self.trouble = reason
         if not self._is_known_to_be_away:
-            log.warning("Redis is away; going on without", extra={"reason": reason})
+            facts = {"server": self.server, "reason": reason}
+            log.warning("Redis is away; going on without", extra=facts)
         self._is_known_to_be_away = True
         self._hang_up()
 

@@ -11,7 +11,6 @@ from packshot.brokers import MEMORY, try_broker
 from packshot.cache import Redis
 from packshot.doctor.findings import Finding, Patient, broken, not_seen, well, worth_a_look
 from packshot.errors import PackshotError
-from packshot.redaction import place_of
 from packshot.settings import aws_environment
 from packshot.stores import Store, open_store
 
@@ -126,7 +125,7 @@ async def check_cache(patient: Patient) -> Finding:
         policy = await redis.ask("CONFIG", "GET", "maxmemory-policy")
     if info is None:
         return broken(
-            f"Redis at {place_of(url)}: {redis.trouble}",
+            f"Redis at {redis.server}: {redis.trouble}",
             "Work goes on without it. Is PACKSHOT_CACHE_URL right, and the server up?",
         )
     lines = dict(line.split(":", 1) for line in info.decode().splitlines() if ":" in line)

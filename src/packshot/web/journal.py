@@ -8,9 +8,9 @@ Of what a client sends, only the method and the path are written; a query may ho
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from operator import itemgetter
+from functools import lru_cache
 from time import perf_counter
 from typing import Any, Final
 from uuid import uuid4
@@ -112,9 +112,20 @@ def route_of(scope: Scope) -> str:
     """Return the template of the route that a request asks for, even if it is refused before."""
     if "router" in scope:
         return getattr(scope.get("route"), "path", NO_ROUTE)
-    routes = [(route, route.matches(scope)[0].value) for route in iter_route_contexts(scope["app"].routes)]
-    route, match = max(routes, key=itemgetter(1))
-    return route.path or NO_ROUTE if match else NO_ROUTE
+    found = NO_ROUTE
+    for template, pattern, methods in _routes(scope["app"]):
+        if pattern.match(scope["path"]):
+            found = template
+            if scope["method"] in methods:
+                break
+    return found
+
+
+@lru_cache(maxsize=2)
+def _routes(app: Any) -> Sequence[tuple[str, re.Pattern[str], Collection[str]]]:  # noqa: ANN401 - as ASGI has it
+    """List the routes of an application once: that takes longer than to refuse a request."""
+    routes = iter_route_contexts(app.routes)
+    return [(str(route.path), route.path_regex, route.methods or ()) for route in routes]
 
 
 def method_of(scope: Scope) -> str:
