@@ -112,13 +112,9 @@ def route_of(scope: Scope) -> str:
     """Return the template of the route that a request asks for, even if it is refused before."""
     if "router" in scope:
         return getattr(scope.get("route"), "path", NO_ROUTE)
-    found = NO_ROUTE
-    for template, pattern, methods in _routes(scope["app"]):
-        if pattern.match(scope["path"]):
-            found = template
-            if scope["method"] in methods:
-                break
-    return found
+    here = [(path, methods) for path, there, methods in _routes(scope["app"]) if there.match(scope["path"])]
+    meant = [path for path, methods in here if scope["method"] in methods]
+    return next(iter(meant or [path for path, _ in here]), NO_ROUTE)
 
 
 @lru_cache(maxsize=2)
