@@ -86,6 +86,16 @@ async def test_a_database_that_is_away_is_asked_by_one_for_all(held: Lifeline, p
     assert patient.seconds == 12
 
 
+async def test_what_an_outage_broke_is_not_told_of_after_its_end(
+    held: Lifeline, patient: Patient, caplog: pytest.LogCaptureFixture
+) -> None:
+    slow = asyncio.create_task(fail(held, "counting", turns=100))
+    await an_outage(held, patient, 1)
+    await slow
+
+    assert [line.message for line in caplog.records] == ["the database is away", "the database is back"]
+
+
 async def test_the_next_outage_is_told_again(
     held: Lifeline, patient: Patient, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -117,3 +117,13 @@ def test_what_the_desk_counts_is_shown_by_its_name() -> None:
     counts["late_results"] += 1
 
     assert shown(metrics)("packshot_mishaps_total", kind="late_results") == 2
+
+
+@pytest.mark.parametrize("outcome", ["delivered", "retry", "failed"])
+def test_what_may_become_of_a_message_is_shown_before_it_does(outcome: str) -> None:
+    metrics = Metrics({})
+
+    before = shown(metrics)("packshot_webhook_attempts_total", outcome=outcome)
+    metrics.message(outcome)
+
+    assert (before, shown(metrics)("packshot_webhook_attempts_total", outcome=outcome)) == (0, 1)
