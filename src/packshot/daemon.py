@@ -95,7 +95,7 @@ async def run(settings: Settings, announce: Announce, *, api: bool, worker: bool
             courier = await stack.enter_async_context(open_courier(app))
             server = ApiServer(open_api(app) if api else open_health_api(app), settings)
             announce(app, listener)
-            with about(worker=app.desk.worker.worker_id):
+            with about(worker=str(app.desk.worker.worker_id)):
                 await _run_parts(app, courier, consumer, server, listener, stop)
                 await _leave(app)
 
