@@ -18,7 +18,7 @@ from time import monotonic
 from typing import Any, Final, Self
 
 from packshot.errors import ServiceUnavailable
-from packshot.keys import Caller, Keys, hash_of, is_well_formed
+from packshot.keys import Caller, Keys, hash_of
 
 log = logging.getLogger(__name__)
 
@@ -62,14 +62,14 @@ class Keyring:
 
     async def verify(self, secret: str, *, old_will_do: bool = False) -> Caller | None:
         """Return who has this key, None if it is no key that works; raise ServiceUnavailable."""
-        if not is_well_formed(secret):
-            return None
         caller = (await self._current(old_will_do=old_will_do)).get(hash_of(secret))
         if caller and caller.key_id:
             self._note(caller.key_id)
         return caller
 
     async def _current(self, *, old_will_do: bool) -> Mapping[bytes, Caller]:
+        if self._clock() < self._old_at:
+            return self._callers
         was_ever_read = self._old_at > -inf  # before that, an empty ring says nothing
         if old_will_do and was_ever_read:
             with suppress(ServiceUnavailable, TimeoutError):
@@ -80,10 +80,9 @@ class Keyring:
         return self._callers
 
     async def _refresh(self) -> None:
-        if self._clock() >= self._old_at:
-            if self._reading is None or self._reading.done():
-                self._reading = self._start(self._read())
-            await asyncio.shield(self._reading)  # others wait for it, too
+        if self._reading is None or self._reading.done():
+            self._reading = self._start(self._read())
+        await asyncio.shield(self._reading)  # others wait for it, too
 
     async def _read(self) -> None:
         began = self._clock()
