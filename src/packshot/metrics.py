@@ -8,7 +8,7 @@ when somebody asks (`vitals`); every process then says the same. The rest is eac
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import wraps
+from functools import cache, wraps
 from typing import Final, ParamSpec
 
 from prometheus_client import (
@@ -59,6 +59,12 @@ class Metrics:
         self._request_seconds = self._histogram(
             "request", "From head to end of answer.", REQUEST_SECONDS, "route"
         )
+        self._of = cache(
+            lambda method, route, status: (
+                self._requests.labels(method, route, status),
+                self._request_seconds.labels(route),
+            )
+        )
         self._attempts = self._counter("attempts", "Attempts at images that ended.", "outcome", "code")
         self._steps = self._histogram("step", "One step of one attempt.", STEP_SECONDS, "step")
         self._bytes_in = self._counter("source_bytes", "Bytes of sources whose images became ready.")
@@ -75,8 +81,9 @@ class Metrics:
 
     def request(self, method: str, route: str, status: str, seconds: float) -> None:
         """Count a request."""
-        self._requests.labels(method, route, status).inc()
-        self._request_seconds.labels(route).observe(seconds)
+        requests, request_seconds = self._of(method, route, status)
+        requests.inc()
+        request_seconds.observe(seconds)
 
     def refusal(self, method: str, route: str, status: str) -> None:
         """Count a request that was refused at its head, which takes no time."""

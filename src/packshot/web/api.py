@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from starlette.types import ASGIApp
 
 from packshot import __version__
@@ -29,6 +30,7 @@ TAGS: Final = [
     {"name": "health", "description": "For whoever watches over this process."},
     {"name": "events", "description": "What changes, while it does: a stream without end."},
 ]
+NO_TELEMETRY: Final[TelemetryConfig] = {"tracing": False, "metrics": False, "logs": False}  # we have ours
 ERRORS_BEGIN: Final = "4"  # the first digit of a status
 
 
@@ -62,6 +64,7 @@ def create_api(backend: Backend) -> FastAPI:
         redoc_url=None,
         exception_handlers=HANDLERS,
         generate_unique_id_function=lambda route: route.name,
+        telemetry=NO_TELEMETRY,
     )
     api.state.backend = backend
     for module in (submissions, products, images, webhooks, users, live, keys):
@@ -77,7 +80,7 @@ def create_api(backend: Backend) -> FastAPI:
 
 def create_health_api(backend: Backend) -> FastAPI:
     """Build what a worker shows: that it lives, whether it can work, and what it has counted."""
-    api = Api(openapi_url=None, exception_handlers=HANDLERS)
+    api = Api(openapi_url=None, exception_handlers=HANDLERS, telemetry=NO_TELEMETRY)
     api.state.backend = backend
     api.include_router(health.router)
     api.add_middleware(Door)
