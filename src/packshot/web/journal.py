@@ -11,9 +11,9 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
+from secrets import token_hex
 from time import perf_counter
 from typing import Any, Final
-from uuid import uuid4
 
 from fastapi.routing import iter_route_contexts
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -131,16 +131,19 @@ def method_of(scope: Scope) -> str:
 
 def is_stream(message: Message) -> bool:
     """Tell whether an answer goes on for as long as somebody listens: its time is the one to its head."""
-    return any(
-        name == b"content-type" and value.startswith(b"text/event-stream")
-        for name, value in message["headers"]
-    )
+    headers: dict[bytes, bytes] = dict(message["headers"])
+    return headers.get(b"content-type", b"").startswith(b"text/event-stream")
 
 
 def request_id_in(scope: Scope) -> str:
     """Return the id that the caller gave the request, if it is short and plain, or a new one."""
     given = header(scope, RAW_ID_HEADER)
-    return given if PLAIN_ID.fullmatch(given) else uuid4().hex
+    return given if PLAIN_ID.fullmatch(given) else new_id()
+
+
+def new_id() -> str:
+    """Return an id that no other request has."""
+    return token_hex(16)
 
 
 def header(scope: Scope, name: bytes) -> str:
@@ -163,7 +166,7 @@ def count_refused(reason: Rejection, head: Head, app: Any) -> None:  # noqa: ANN
 @contextmanager
 def refused(reason: Rejection, head: Head | None, app: Any) -> Iterator[str]:  # noqa: ANN401 - as ASGI has it
     """Write down a request that was refused before all of it was read, and yield the id that it gets."""
-    request_id = uuid4().hex
+    request_id = new_id()
     facts = {"status": reason.status, "reason": str(reason)}
     with about(request_id=request_id):
         log.info("request refused", extra=facts | (_whither(asked(head, app)) if head else {}))
