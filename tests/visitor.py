@@ -8,6 +8,7 @@ from httpx import AsyncClient, Response
 
 BROWSER: Final = {"accept": "text/html"}
 TOKEN: Final = re.compile(r'name="token" value="([0-9a-f]{64})"')
+SEEN: Final = re.compile(r'name="seen_images" value="([^"]*)"')
 
 
 async def look(api: AsyncClient, path: str, status: int = 200) -> str:
@@ -20,6 +21,9 @@ async def look(api: AsyncClient, path: str, status: int = 200) -> str:
 
 async def fill_in(api: AsyncClient, page: str, action: str, **fields: object) -> Response:
     """Send a form of a page with these fields; the answer leads on, or shows what is wrong."""
-    form = TOKEN.search((await api.get(page, headers=BROWSER)).text)
+    shown = (await api.get(page, headers=BROWSER)).text
+    form = TOKEN.search(shown)
     assert form, f"{page} has no form"
-    return await api.post(action, data={"token": form[1], **fields}, headers=BROWSER)
+    seen = SEEN.search(shown)
+    filled_in = {"seen_images": unescape(seen[1])} if seen else {}
+    return await api.post(action, data={"token": form[1], **filled_in, **fields}, headers=BROWSER)

@@ -72,9 +72,11 @@ class Producer:
         self.wake()
         return row
 
-    async def change(self, product_id: int, changes: Mapping[str, Any]) -> Row:
-        """Change columns of a product and return its row; raise NotFound or InvalidInput."""
-        sources = await self._products.change(product_id, changes)
+    async def change(
+        self, product_id: int, changes: Mapping[str, Any], seen: Sequence[str] | None = None
+    ) -> Row:
+        """Change columns of a product and return its row; raise NotFound, InvalidInput or Conflict."""
+        sources = await self._products.change(product_id, changes, seen)
         self.wake()
         await self._collector.collect(sources)
         return await self._products.get(product_id)

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, Final, Self
 
 from packshot.database import Connection, ConstraintViolated, Database, Row
-from packshot.errors import InvalidInput, NotFound
+from packshot.errors import Conflict, InvalidInput, NotFound
 from packshot.images import DETAILS as IMAGE_DETAILS
 from packshot.lifecycle import ImageState, Reorder, reorder
 from packshot.models import Product
@@ -178,14 +178,20 @@ class Products:
         sql = PAGE.format(where=where)
         return await self._database.fetch(sql, limit, *values)
 
-    async def change(self, product_id: int, changes: Mapping[str, Any]) -> list[str]:
+    async def change(
+        self, product_id: int, changes: Mapping[str, Any], seen: Sequence[str] | None = None
+    ) -> list[str]:
         """Write `changes` (columns and their new values); return the sources that lost an image.
+
+        Raise Conflict if `seen`, the images that whoever changes them has read, are others now.
 
         An image whose URL stays keeps its row and its result, wherever it moves. Whoever removes the last
         image that was to be done has completed the product.
         """
         async with self._database.transaction() as connection:
             product = dict(await _lock(connection, product_id))
+            if seen is not None and list(seen) != product["product_images"]:
+                raise Conflict(f"The images of product {product_id} were changed by somebody else meanwhile.")
             images = await _images(connection, product_id)
             plan = reorder(
                 [(image["image_id"], image["source_url"]) for image in images],

@@ -70,6 +70,16 @@ async def test_an_image_goes_to_another_place_or_out(api: AsyncClient, place: st
     assert await places(api) == order
 
 
+@pytest.mark.parametrize("place", ["", "-1", "first", "9" * 5_000])
+async def test_a_place_that_is_none_takes_no_image_out(api: AsyncClient, place: str) -> None:
+    product = await create(api, product_images=[f"{URL}?{letter}" for letter in "ab"])
+
+    answer = await fill_in(api, PAGE, f"{PAGE}/order", image=product["images"][0]["id"], place=place)
+
+    assert answer.status_code == 422
+    assert await places(api) == ["a", "b"]
+
+
 async def test_an_image_that_has_gone_cannot_be_moved(api: AsyncClient) -> None:
     await create(api)
 

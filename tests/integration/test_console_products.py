@@ -5,6 +5,7 @@ from tests.shop import URL, create, read
 from tests.visitor import fill_in, look
 
 GRID = "/console/products"
+EDIT = f"{GRID}/1/edit"
 FORM = {
     "user_id": "1",
     "product_name": "Leather boot",
@@ -71,11 +72,10 @@ async def test_a_user_who_is_not_there_is_a_problem_of_that_field(api: AsyncClie
 
 async def test_editing_keeps_the_images_whose_url_stays(api: AsyncClient) -> None:
     image = (await create(api))["images"][0]
-    edit = f"{GRID}/1/edit"
-    assert URL in await look(api, edit)
+    assert URL in await look(api, EDIT)
 
     changed = FORM | {"product_images": f"{URL}?new\n{URL}", "product_name": "Shoe"}
-    answer = await fill_in(api, edit, edit, **changed)
+    answer = await fill_in(api, EDIT, EDIT, **changed)
 
     assert answer.status_code == 303
     product = await read(api, "/products/1")
@@ -85,12 +85,42 @@ async def test_editing_keeps_the_images_whose_url_stays(api: AsyncClient) -> Non
 
 async def test_an_edit_that_is_wrong_changes_nothing(api: AsyncClient) -> None:
     await create(api)
-    edit = f"{GRID}/1/edit"
 
-    answer = await fill_in(api, edit, edit, **FORM | {"product_name": ""})
+    answer = await fill_in(api, EDIT, EDIT, **FORM | {"product_name": ""})
 
     assert answer.status_code == 422
     assert (await read(api, "/products/1"))["product_name"] == "Leather boot"
+
+
+async def test_saving_a_name_takes_no_image_out_that_came_meanwhile(api: AsyncClient) -> None:
+    await create(api, product_images=[URL])
+    await api.post("/process-image?wait=0", json={"image_url": f"{URL}?late", "product_id": 1})
+
+    answer = await fill_in(api, EDIT, EDIT, **FORM | {"product_images": URL, "seen_images": URL})
+
+    assert answer.status_code == 303
+    assert (await read(api, "/products/1"))["product_images"] == [URL, f"{URL}?late"]
+
+
+async def test_images_that_somebody_else_changed_meanwhile_are_replaced_only_by_who_knows_it(
+    api: AsyncClient,
+) -> None:
+    await create(api, product_images=[f"{URL}?theirs"])
+
+    answer = await fill_in(api, EDIT, EDIT, **FORM | {"product_images": f"{URL}?mine", "seen_images": URL})
+
+    assert answer.status_code == 422
+    assert "changed by somebody else meanwhile" in answer.text
+    assert f"{URL}?mine" in answer.text
+    await fill_in(api, EDIT, EDIT, **FORM | {"product_images": f"{URL}?mine"})
+    assert (await read(api, "/products/1"))["product_images"] == [f"{URL}?mine"]
+
+
+async def test_a_user_of_thousands_of_digits_is_a_problem_of_that_field(api: AsyncClient) -> None:
+    answer = await fill_in(api, f"{GRID}/new", GRID, **FORM | {"user_id": "9" * 5_000})
+
+    assert answer.status_code == 422
+    assert 'id="user_id-problem"' in answer.text
 
 
 async def test_deleting_leads_back_to_the_grid(api: AsyncClient) -> None:

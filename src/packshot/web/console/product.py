@@ -1,5 +1,7 @@
 """One product: its images in order, one of them large beside its source, and what can be done about it."""
 
+import re
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -21,6 +23,8 @@ router = APIRouter(prefix="/console", include_in_schema=False, route_class=Page)
 
 ImageId = Annotated[int, Path(ge=1, le=LARGEST_BIGINT)]
 ENDED: Final = ("ready", "failed")
+OUT: Final = "out"
+PLACE: Final = re.compile("[0-9]{1,3}")
 
 
 @router.get("/products/{product_id}")
@@ -63,18 +67,15 @@ async def add_image(product_id: ProductId, backend: InBackend, fields: Form) -> 
 
 @router.post("/products/{product_id}/order")
 async def move_image(product_id: ProductId, backend: InBackend, fields: Form) -> Response:
-    """Put an image at another place; at no place, it is taken out."""
-    product = view_product(await backend.products.get(product_id), backend.store)
-    image = next((one for one in product.images if str(one.id) == fields.get("image")), None)
+    """Put an image at another place, or take it out."""
+    product = await backend.products.get(product_id)
+    image = next((one for one in product["images"] if str(one["image_id"]) == fields.get("image")), None)
     if image is None:
         raise Conflict("This image is no longer one of the product's. Go back and load the page again.")
-    urls = list(product.product_images)
-    url = urls.pop(image.position or 0)
-    place = fields.get("place", "")
-    if place.isascii() and place.isdecimal():
-        urls.insert(int(place), url)
-    await backend.producer.change(product_id, {"product_images": urls})
-    return to(product_id, image.id if len(urls) == len(product.images) else None)
+    seen = product["product_images"]
+    urls = _moved(seen, image["position"], fields.get("place", ""))
+    await backend.producer.change(product_id, {"product_images": urls}, seen)
+    return to(product_id, image["image_id"] if len(urls) == len(seen) else None)
 
 
 @router.post("/products/{product_id}/delete")
@@ -82,6 +83,15 @@ async def delete_product(product_id: ProductId, backend: InBackend, _: Form) -> 
     """Delete the product with its images."""
     await backend.producer.remove(product_id)
     return RedirectResponse("/console/products", 303)
+
+
+def _moved(urls: Sequence[str], position: int, place: str) -> list[str]:
+    others = [*urls[:position], *urls[position + 1 :]]
+    if place == OUT:
+        return others
+    if not PLACE.fullmatch(place):
+        raise InvalidInput("place", f"An image goes to a place, from 0 on, or {OUT}.")
+    return [*others[: int(place)], urls[position], *others[int(place) :]]
 
 
 async def _show(

@@ -1,5 +1,6 @@
 """The grid of products, and the form that makes or changes one."""
 
+import re
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 
@@ -7,9 +8,8 @@ from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
-from packshot.errors import CATALOGUE, InvalidInput
+from packshot.errors import CATALOGUE, Conflict, InvalidInput
 from packshot.lifecycle import ImageState
-from packshot.models import Product
 from packshot.products import Filters
 from packshot.web.backend import InBackend
 from packshot.web.bodies import LARGEST_INT, NewProduct, ProductQuery, problems
@@ -30,6 +30,7 @@ BLANK: Final = {
     "product_price": "",
 }
 STATES: Final = tuple(ImageState)
+USER_ID: Final = re.compile("[0-9]{1,10}")
 
 
 @router.get("")
@@ -66,9 +67,7 @@ async def create_product(request: Request, backend: InBackend, fields: Form) -> 
     """Make a product of what the form says, and go there."""
     try:
         body = NewProduct.model_validate(_typed(fields))
-        row = await backend.producer.submit(
-            Product(**{**dict(body), "product_images": tuple(body.product_images)})
-        )
+        row = await backend.producer.submit(body.product())
     except (ValidationError, InvalidInput) as error:
         return await _form(request, backend, fields, wrong=_wrong(error))
     return to(row["product_id"])
@@ -92,11 +91,10 @@ async def edit_product(request: Request, product_id: ProductId, backend: InBacke
 async def change_product(
     request: Request, product_id: ProductId, backend: InBackend, fields: Form
 ) -> Response:
-    """Change the product to what the form says; images whose URL stays keep their result."""
+    """Change the product to what the form says; images that others changed meanwhile are not overwritten."""
     try:
-        body = NewProduct.model_validate(_typed(fields))
-        await backend.producer.change(product_id, dict(body))
-    except (ValidationError, InvalidInput) as error:
+        await backend.producer.change(product_id, *_changes(fields))
+    except (ValidationError, InvalidInput, Conflict) as error:
         product = await _read(product_id, backend)
         return await _form(request, backend, fields, product, wrong=_wrong(error))
     return to(product_id)
@@ -145,7 +143,7 @@ def _typed(fields: dict[str, str]) -> dict[str, Any]:
     """Read the text of a form as the API's fields: a URL on each line."""
     number = fields.get("user_id", "").strip()
     return {
-        "user_id": int(number) if number.isascii() and number.isdecimal() else number,
+        "user_id": int(number) if USER_ID.fullmatch(number) else number,
         "product_name": fields.get("product_name", "").strip(),
         "product_description": fields.get("product_description", "").replace("\r\n", "\n"),
         "product_images": fields.get("product_images", "").split(),
@@ -153,8 +151,19 @@ def _typed(fields: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _wrong(error: ValidationError | InvalidInput) -> dict[str, str]:
+def _changes(fields: dict[str, str]) -> tuple[dict[str, Any], list[str] | None]:
+    """Return what the form changes; and if that is the images, those that it was filled with."""
+    changes = dict(NewProduct.model_validate(_typed(fields)))
+    seen = fields.get("seen_images", "").split()
+    if changes["product_images"] == seen:
+        return {name: value for name, value in changes.items() if name != "product_images"}, None
+    return changes, seen
+
+
+def _wrong(error: ValidationError | InvalidInput | Conflict) -> dict[str, str]:
     """Say what is wrong with which field; of several URLs, which of them."""
+    if isinstance(error, Conflict):
+        return {"product_images": f"{error} Save again to have yours instead, or cancel to see them."}
     if isinstance(error, InvalidInput):
         return {error.field: str(error)}
     found: dict[str, str] = {}
