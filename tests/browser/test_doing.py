@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 from tests.pictures import encode, picture
 from tests.serving import Serving
 from tests.supplier import Supplier
@@ -205,6 +205,35 @@ async def test_failures_are_downloaded_as_a_table(
 
     table = (await (await download.value).path()).read_text("utf-8-sig")
     assert supplier.url("/nowhere.png") in table
+
+
+async def test_the_grid_shows_what_others_add_and_delete(
+    open_page: OpenPage, packshot: Serving, ready: int
+) -> None:
+    page = await open_page("/console/products")
+    await expect(page.locator(f"#product-{ready}")).to_be_visible()
+
+    added = await packshot.submit()
+    await packshot.client.delete(f"/products/{ready}")
+
+    await expect(page.locator(".grid > :first-child")).to_have_id(f"product-{added}")
+    await expect(page.locator(f"#product-{ready}")).to_have_count(0)
+
+
+async def test_an_answer_that_comes_too_late_is_not_shown(open_page: OpenPage, ready: int) -> None:
+    page = await open_page(f"/console/products/{ready}")
+    held: list[Route] = []
+    await page.route("**/source", lambda route: held.append(route))  # noqa: PLW0108 - Playwright takes no builtin
+    compare = page.get_by_label("Compare")
+
+    await compare.select_option(label="the source, fetched anew")
+    await compare.select_option(index=2)
+    await expect(page.locator(".over img")).to_have_attribute("src", await compare.input_value())
+    async with page.expect_request_finished(lambda request: request.url.endswith("/source")):
+        await held[0].continue_()
+    await page.evaluate("() => new Promise(requestAnimationFrame)")
+
+    await expect(page.locator(".over img")).to_have_attribute("src", await compare.input_value())
 
 
 async def is_loaded(page: Page, selector: str) -> bool:

@@ -1,10 +1,11 @@
 // Draws a ThumbHash (see thumbhash.py) behind a picture that is still on its way.
 
+import { find } from "./find.js";
+
 const SIDE = 24; // pixels of the longer side; it is blurred anyway
 
 export function blur(root) {
-  const places = [...root.querySelectorAll("[data-blur]")];
-  for (const place of root.matches?.("[data-blur]") ? [root, ...places] : places) {
+  for (const place of find(root, "[data-blur]")) {
     const picture = place.querySelector("img");
     if (!picture || picture.complete) continue;
     const canvas = place.insertBefore(drawn(place.dataset.blur), place.firstChild);

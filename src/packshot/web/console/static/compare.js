@@ -1,13 +1,14 @@
 // Two pictures at the same size, one over the other, and a line between them to be moved.
 
+import { find } from "./find.js";
+
 export function compare(root) {
-  for (const figure of root.querySelectorAll("[data-compare]")) furnish(figure);
+  find(root, "[data-compare]").forEach(furnish);
 }
 
 function furnish(figure) {
-  const find = (name) => figure.querySelector(name);
-  const [stage, both, controls] = [find(".stage"), find(".both"), find(".controls")];
-  const [left, right, zoom, said] = ["left", "right", "zoom", "said"].map((name) => find(`[data-${name}]`));
+  const [stage, both, controls] = [".stage", ".both", ".controls"].map((name) => figure.querySelector(name));
+  const [left, right, zoom, said] = ["left", "right", "zoom", "said"].map((name) => figure.querySelector(`[data-${name}]`));
   const picture = both.querySelector("img");
   const slider = Object.assign(document.createElement("input"), { type: "range", value: 50, step: 0.5 });
   slider.ariaLabel = "How much of the left picture is shown, in percent";
@@ -21,12 +22,13 @@ function furnish(figure) {
     const isOn = left.value !== "";
     both.classList.toggle("split", isOn);
     [over, slider, ...names].forEach((part) => (isOn ? both.append(part) : part.remove()));
+    said.textContent = isOn ? "Fetching …" : "";
     if (!isOn) return;
-    said.textContent = "Fetching …";
     [other.width, other.height] = [picture.getAttribute("width"), picture.getAttribute("height")];
-    said.textContent = await show(other, left.value);
+    other.removeAttribute("src");
     [left, right].forEach((select, i) => (names[i].textContent = select.selectedOptions[0].dataset.name));
     cut();
+    await show(other, left, said);
   };
   left.addEventListener("change", choose);
   right.addEventListener("change", () => {
@@ -45,11 +47,14 @@ function furnish(figure) {
   controls.hidden = false;
 }
 
-// The source may be gone: its server's answer is a sentence then.
-async function show(picture, address) {
+// The source may be gone: its server's answer is a sentence then. What comes when something else has been chosen
+// is too late.
+async function show(picture, select, said) {
+  const address = select.value;
   const answer = await fetch(address).catch(() => null);
-  if (!answer) return "Packshot does not answer.";
-  if (!answer.headers.get("content-type")?.startsWith("image/")) return (await answer.json()).detail;
-  picture.src = address;
-  return answer.headers.get("x-packshot-note") ?? "";
+  const isPicture = answer?.headers.get("content-type")?.startsWith("image/");
+  const words = !answer ? "Packshot does not answer." : isPicture ? answer.headers.get("x-packshot-note") ?? "" : (await answer.json()).detail;
+  if (select.value !== address) return;
+  said.textContent = words;
+  if (isPicture) picture.src = address;
 }

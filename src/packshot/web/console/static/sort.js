@@ -1,8 +1,9 @@
 // Images of a product change places by being dragged; buttons do the same for everybody else.
 
+import { find } from "./find.js";
+
 export function sort(root) {
-  const lists = [...root.querySelectorAll("[data-order]")];
-  for (const list of root.matches?.("[data-order]") ? [root, ...lists] : lists) {
+  for (const list of find(root, "[data-order]")) {
     let dragged = null;
     list.querySelectorAll("a, img").forEach((part) => (part.draggable = false));
     for (const item of list.children) {
