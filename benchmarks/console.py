@@ -82,7 +82,9 @@ def _questions(database: Database) -> Mapping[str, Question]:
     return {
         "totals": overview.totals,
         "failures by code and host": overview.failures,
-        "50 failed images of a group": lambda: overview.failed_images("source_gone", "supplier-10.example"),
+        "50 failed images of a group": lambda: overview.failed_images(
+            "source_gone", "supplier-10.example", limit=50
+        ),
         "25 products": lambda: products.page(Filters(), 25),
         "25 products by a name that is not there": lambda: products.page(Filters(product_name="xyzzy"), 25),
         "25 products that failed": lambda: products.page(Filters(state="failed"), 25),

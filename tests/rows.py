@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from packshot.database import Database
 from packshot.images import Images
+from packshot.lifecycle import GiveUp
 from packshot.models import Claim, Product, Rendered, Rendition, Source
 from packshot.products import Products
 
@@ -58,6 +59,14 @@ async def claimed(images: Images, image_id: int) -> Claim:
     claim = await images.claim(image_id)
     assert claim is not None
     return claim
+
+
+async def fail(
+    images: Images, image_id: int, code: str = "source_gone", message: str = "The server says 404."
+) -> int:
+    """Give an image up; return its id."""
+    await images.give_up(await claimed(images, image_id), GiveUp(code, message))
+    return image_id
 
 
 async def finish(images: Images, claim: Claim, data: bytes = b"picture") -> str:

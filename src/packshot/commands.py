@@ -13,10 +13,10 @@ from packshot.app import App, open_app
 from packshot.doctor import examine
 from packshot.errors import CATALOGUE, ConfigError, InvalidInput, ServiceUnavailable
 from packshot.existing import open_existing
+from packshot.lifecycle import ENDED
 from packshot.models import Product
 from packshot.settings import Settings
 from packshot.terminal import (
-    ENDED,
     ImageProgress,
     findings_table,
     live,

@@ -51,13 +51,12 @@ ADD_UP: Final = """
         INSERT INTO tallies AS t
         SELECT subject, coalesce(error_code, ''), coalesce(host, ''), sum(amount),
                coalesce(sum(source_bytes), 0), coalesce(sum(rendition_bytes), 0),
-               min(at) FILTER (WHERE amount > 0), max(at) FILTER (WHERE amount > 0)
+               max(at) FILTER (WHERE amount > 0)
           FROM fresh GROUP BY 1, 2, 3
         ON CONFLICT (subject, error_code, host) DO UPDATE
            SET amount = t.amount + excluded.amount,
                source_bytes = t.source_bytes + excluded.source_bytes,
                rendition_bytes = t.rendition_bytes + excluded.rendition_bytes,
-               first_at = least(t.first_at, excluded.first_at),
                last_at = greatest(t.last_at, excluded.last_at)
     ), timed AS (
         INSERT INTO ready_minutes AS m
@@ -77,13 +76,13 @@ FORGET_ALL: Final = f"""
 COUNT_ALL: Final = """
     WITH counted AS (
         INSERT INTO tallies
-        SELECT 'products', '', '', count(*), 0, 0, NULL::timestamptz, NULL::timestamptz
+        SELECT 'products', '', '', count(*), 0, 0, NULL::timestamptz
           FROM products HAVING count(*) > 0
          UNION ALL
         SELECT state, CASE state WHEN 'failed' THEN error_code ELSE '' END,
                CASE state WHEN 'failed' THEN source_host(source_url) ELSE '' END,
                count(*), coalesce(sum(source_bytes) FILTER (WHERE state = 'ready'), 0),
-               coalesce(sum(bytes), 0), min(i.updated_at), max(i.updated_at)
+               coalesce(sum(bytes), 0), max(i.updated_at)
           FROM images i LEFT JOIN renditions r ON state = 'ready' AND r.key = i.rendition_keys[1]
          GROUP BY 1, 2, 3
     ), timed AS (
@@ -125,9 +124,9 @@ class Ledger:
                 await connection.execute(FORGET_ALL)
                 await connection.execute(COUNT_ALL)
 
-    async def prune(self, older_than_seconds: float = LOG_SECONDS) -> None:
+    async def prune(self) -> None:
         """Forget changes that have been added up and that no reader is likely to ask for."""
-        await self._database.execute(PRUNE, older_than_seconds)
+        await self._database.execute(PRUNE, LOG_SECONDS)
 
     async def keep(self) -> None:
         """Keep the log short and the tallies not far behind it."""

@@ -33,6 +33,9 @@ class ImageState(StrEnum):
     FAILED = "failed"
 
 
+ENDED: Final = (ImageState.READY, ImageState.FAILED)
+
+
 MOVES: Final[Mapping[str, tuple[ImageState, ImageState]]] = {
     "claim": (ImageState.PENDING, ImageState.PROCESSING),
     "finish": (ImageState.PROCESSING, ImageState.READY),

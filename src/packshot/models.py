@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
+LARGEST_BIGINT: Final = 2**63 - 1  # of PostgreSQL
 MOVING: Final = ("webp",)  # formats in which we can write an animation
 
 

@@ -17,7 +17,7 @@ from typing import Final
 from packshot.database import Database
 from packshot.errors import NotFound, ServiceUnavailable
 from packshot.presets import CONTENT_TYPES, FORMATS
-from packshot.stores import Store
+from packshot.stores import ANY_KEY, Store
 from packshot.stores.keys import KEY
 
 log = logging.getLogger(__name__)
@@ -147,4 +147,4 @@ async def _end_of_page(database: Database, after: int) -> int | None:
 
 def _place(store: Store) -> str:
     """Return what all locations of a store begin with."""
-    return store.location("00/0").removesuffix("00/0")
+    return store.location(ANY_KEY).removesuffix(ANY_KEY)

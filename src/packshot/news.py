@@ -22,18 +22,16 @@ from packshot.database import Database, Row
 from packshot.errors import ServiceUnavailable
 from packshot.ledger import LOG_SECONDS, POSITION
 from packshot.lifeline import Lifeline
+from packshot.models import LARGEST_BIGINT
 from packshot.overview import Overview
 from packshot.products import STATE
 
 POLL_SECONDS: Final = 1
-TOTALS_SECONDS: Final = (
-    10  # between totals while nothing changes: time passes, and they tell the age of things
-)
+TOTALS_SECONDS: Final = 10  # while nothing changes: time passes, and they tell the age of things
 MOST_PRODUCTS: Final = 100
 MOST_LISTENERS: Final = 500
 MOST_UNHEARD: Final = 50  # events that one listener lets lie before it is let go
 MEMORY_SECONDS: Final = LOG_SECONDS - 30  # a change may be that much older than its commit
-LARGEST_XID: Final = 2**63 - 1
 PLACE: Final = re.compile(
     r"([0-9]{1,12})-([0-9]{1,19}):([0-9]{1,19}):((?:[0-9]{1,19}(?:,[0-9]{1,19}){0,99})?)"
 )
@@ -191,7 +189,7 @@ def read_position(text: str) -> tuple[int, str] | None:
         return None
     seconds, oldest, next_one, running = match.groups()
     numbers = [int(oldest), *map(int, filter(None, running.split(","))), int(next_one)]
-    if numbers != sorted(numbers) or not 0 < numbers[0] <= numbers[-1] <= LARGEST_XID:
+    if numbers != sorted(numbers) or not 0 < numbers[0] <= numbers[-1] <= LARGEST_BIGINT:
         return None
     return int(seconds), f"{oldest}:{next_one}:{running}"
 

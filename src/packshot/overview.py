@@ -14,6 +14,7 @@ from typing import Final
 from packshot.database import Database, Row
 from packshot.ledger import POSITION, Ledger
 from packshot.lifecycle import ImageState
+from packshot.models import LARGEST_BIGINT
 from packshot.redaction import MASK, Redaction
 from packshot.settings import PREFIX, Settings, secrets_in
 
@@ -41,7 +42,7 @@ TOTALS: Final = f"""
       FROM tallied"""  # noqa: S608 - put together from constants
 
 FAILURES: Final = """
-    SELECT t.error_code AS code, t.host, t.amount AS images, t.first_at, t.last_at,
+    SELECT t.error_code AS code, t.host, t.amount AS images, t.last_at,
            (SELECT error_message FROM images i
              WHERE i.state = 'failed' AND i.error_code = t.error_code AND source_host(i.source_url) = t.host
              ORDER BY i.image_id DESC LIMIT 1) AS message
@@ -51,7 +52,7 @@ FAILURES: Final = """
 
 FAILED_IMAGES: Final = """
     SELECT i.image_id, i.product_id, p.product_name, i.position, i.source_url, i.error_code, i.error_message,
-           i.attempt, i.updated_at AS failed_at
+           i.updated_at AS failed_at
       FROM images i LEFT JOIN products p USING (product_id)
      WHERE i.state = 'failed' AND i.image_id < $1"""
 OF_CODE: Final = "AND i.error_code = ${}"
@@ -66,7 +67,6 @@ SYSTEM: Final = """
                            extract(epoch FROM now() - last_seen)::float8 AS silent_seconds
                       FROM workers) AS w) AS workers"""
 
-LATEST: Final = 2**63 - 1
 SECRET: Final = re.compile(r".*(key|secret|password|token|headers|credential).*")
 
 
@@ -97,7 +97,6 @@ class FailureGroup:
     host: str
     images: int
     message: str
-    first_at: datetime
     last_at: datetime
 
 
@@ -112,7 +111,6 @@ class FailedImage:
     source_url: str
     error_code: str
     error_message: str
-    attempt: int
     failed_at: datetime
 
 
@@ -160,14 +158,14 @@ class Overview:
         return [FailureGroup(**row) for row in await self._database.fetch(FAILURES, limit)]
 
     async def failed_images(
-        self, code: str | None = None, host: str | None = None, *, before: int | None = None, limit: int = 50
+        self, code: str | None = None, host: str | None = None, *, before: int | None = None, limit: int
     ) -> list[FailedImage]:
         """Return up to `limit` failed images, newest first; `before` is the last image_id already seen."""
         wanted = {OF_CODE: code, OF_HOST: host}
         conditions = {sql: value for sql, value in wanted.items() if value is not None}
         where = " ".join(sql.format(number) for number, sql in enumerate(conditions, 3))
         sql = f"{FAILED_IMAGES} {where} ORDER BY i.image_id DESC LIMIT $2"
-        rows = await self._database.fetch(sql, before or LATEST, limit, *conditions.values())
+        rows = await self._database.fetch(sql, before or LARGEST_BIGINT, limit, *conditions.values())
         return [FailedImage(**row) for row in rows]
 
     async def every_failed_image(

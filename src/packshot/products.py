@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 from packshot.database import Connection, ConstraintViolated, Database, Row
 from packshot.errors import Conflict, InvalidInput, NotFound
 from packshot.images import DETAILS as IMAGE_DETAILS
-from packshot.lifecycle import ImageState, Reorder, reorder
+from packshot.lifecycle import ENDED, ImageState, Reorder, reorder
 from packshot.models import Product
 from packshot.telemetry import origin
 
@@ -270,8 +270,7 @@ def _locations(product: Row, images: Sequence[Row], plan: Reorder) -> list[str |
 
 
 def _left_to_do(images: Sequence[Row], removed: Sequence[int]) -> bool:
-    ended = (ImageState.READY, ImageState.FAILED)
-    return any(image["image_id"] in removed and image["state"] not in ended for image in images)
+    return any(image["image_id"] in removed and image["state"] not in ENDED for image in images)
 
 
 def _sources(images: Sequence[Row], removed: Sequence[int]) -> list[str]:

@@ -26,13 +26,13 @@ from packshot import __version__
 from packshot.app import App
 from packshot.comparison import Comparison
 from packshot.doctor.findings import Finding
+from packshot.lifecycle import ENDED
 from packshot.settings import Settings
 from packshot.web.views import ImageView, ProductView, UserView
 
 STYLES: Final = {"ready": "green", "failed": "red", "processing": "yellow", "pending": "dim"}
 VERDICTS: Final = {"ok": "green", "warning": "yellow", "broken": "red"}
 COUNTED: Final = {"late_results": "late results refused", "unreadable_messages": "messages ignored"}
-ENDED: Final = ("ready", "failed")
 NAME_CHARACTERS: Final = 40
 FILE_COLUMNS: Final = 160
 

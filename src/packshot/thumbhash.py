@@ -3,7 +3,7 @@ ThumbHash: a picture in some twenty-five bytes, to be shown blurred until the pi
 
 The slowest cosine waves of brightness, of yellow against blue, of red against green and of the
 opacity, each written with four bits. Whoever shows pictures decodes it, with one of the published
-decoders; nothing here does. What is transparent has the mean colour of the rest.
+decoders or as the console's `blur.js` does. What is transparent has the mean colour of the rest.
 
 Source: Evan Wallace, https://evanw.github.io/thumbhash/.
 """

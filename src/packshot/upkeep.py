@@ -10,7 +10,7 @@ from packshot.existing import open_existing
 from packshot.garbage import Findings, GarbageCollection
 from packshot.moving import Load, Move, switch
 from packshot.settings import Settings, aws_environment
-from packshot.stores import Store, open_store
+from packshot.stores import ANY_KEY, Store, open_store
 from packshot.terminal import comparison_table, counting, print_json, progress_of, reaching, screen, size
 from packshot.workshop import open_reprocessing
 
@@ -105,7 +105,7 @@ async def _switch(settings: Settings, origin: Store, target: Store) -> int:
 def _check(settings: Settings, origin_url: str, target_url: str, *, switch_locations: bool) -> None:
     environment = aws_environment()
     origin, target, ours = (
-        open_store(url, environment).location("00/0")
+        open_store(url, environment).location(ANY_KEY)
         for url in (origin_url, target_url, settings.store_dir_url)
     )
     if origin == target and urlsplit(origin_url).query == urlsplit(target_url).query:

@@ -16,12 +16,11 @@ from packshot.cache import Cache
 from packshot.census import Census
 from packshot.errors import NotFound, PackshotError
 from packshot.metrics import Metrics
-from packshot.stores import Store
+from packshot.stores import ANY_KEY, Store
 from packshot.workers import Desk
 
 LOOK_SECONDS: Final = 1
 REMEMBERED_SECONDS: Final = 5
-NO_KEY: Final = "00/0"
 
 Answer = TypeVar("Answer")
 
@@ -89,7 +88,7 @@ class Vitals:
     async def _has_no_such_file(self) -> bool:
         """Ask the store for something small: that it is not there is an answer."""
         try:
-            await self._store.get(NO_KEY)
+            await self._store.get(ANY_KEY)
         except NotFound:
             return True
         return False

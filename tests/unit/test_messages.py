@@ -4,15 +4,15 @@ import json
 
 import pytest
 
-from packshot.brokers.messages import MAX_ID, MessageUnreadable, decode, encode
-from packshot.models import Hint
+from packshot.brokers.messages import MessageUnreadable, decode, encode
+from packshot.models import LARGEST_BIGINT, Hint
 
 
 def a_message(**members: object) -> bytes:
     return json.dumps({"version": 1, "product_id": 42, "image_id": 1017, **members}).encode()
 
 
-@pytest.mark.parametrize("hint", [Hint(42, 1017), Hint(None, 1), Hint(MAX_ID, MAX_ID)])
+@pytest.mark.parametrize("hint", [Hint(42, 1017), Hint(None, 1), Hint(LARGEST_BIGINT, LARGEST_BIGINT)])
 def test_what_is_encoded_is_decoded(hint: Hint) -> None:
     assert decode(encode(hint)) == hint
 
@@ -45,13 +45,13 @@ def test_json_that_says_something_else_is_no_message(body: bytes) -> None:
         decode(body)
 
 
-@pytest.mark.parametrize("image_id", [None, True, 0, -1, MAX_ID + 1, 1.0, "1", [1]])
+@pytest.mark.parametrize("image_id", [None, True, 0, -1, LARGEST_BIGINT + 1, 1.0, "1", [1]])
 def test_a_message_names_an_image_that_can_exist(image_id: object) -> None:
     with pytest.raises(MessageUnreadable, match="id of an image"):
         decode(a_message(image_id=image_id))
 
 
-@pytest.mark.parametrize("product_id", [True, 0, -1, MAX_ID + 1, 1.0, "1", []])
+@pytest.mark.parametrize("product_id", [True, 0, -1, LARGEST_BIGINT + 1, 1.0, "1", []])
 def test_a_message_names_no_product_or_one_that_can_exist(product_id: object) -> None:
     with pytest.raises(MessageUnreadable):
         decode(a_message(product_id=product_id))

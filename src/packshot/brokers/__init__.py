@@ -13,9 +13,8 @@ from urllib.parse import urlsplit
 
 from packshot.brokers.line import Line, opened, own_cancellation_only
 from packshot.brokers.memory import MemoryBroker
-from packshot.brokers.messages import MAX_ID
 from packshot.errors import ConfigError, ServiceUnavailable
-from packshot.models import Hint
+from packshot.models import LARGEST_BIGINT, Hint
 from packshot.reasons import reason_in
 
 MEMORY: Final = "memory:"
@@ -78,7 +77,7 @@ async def try_broker(url: str) -> str:
     try:
         with own_cancellation_only():
             async with opened(line.publishing(asyncio.Event())) as send:
-                await send([Hint(None, MAX_ID)])
+                await send([Hint(None, LARGEST_BIGINT)])
     except Exception as error:
         raise ServiceUnavailable(f"{line.name}: {reason_in(error)}") from error
     return line.name

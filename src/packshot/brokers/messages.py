@@ -9,10 +9,9 @@ Members that are added later are ignored; whoever changes the meaning of one rai
 import json
 from typing import Final, TypeGuard
 
-from packshot.models import Hint
+from packshot.models import LARGEST_BIGINT, Hint
 
 VERSION: Final = 1
-MAX_ID: Final = 2**63 - 1  # PostgreSQL's bigint
 
 
 class MessageUnreadable(Exception):
@@ -44,4 +43,4 @@ def _is_ours(version: object) -> bool:
 
 
 def _is_id(value: object) -> TypeGuard[int]:
-    return type(value) is int and 0 < value <= MAX_ID
+    return type(value) is int and 0 < value <= LARGEST_BIGINT

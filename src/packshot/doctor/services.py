@@ -12,13 +12,12 @@ from packshot.cache import Redis
 from packshot.doctor.findings import Finding, Patient, broken, not_seen, well, worth_a_look
 from packshot.errors import PackshotError
 from packshot.settings import aws_environment
-from packshot.stores import Store, open_store
+from packshot.stores import ANY_KEY, Store, open_store
 
 OLDEST_POSTGRESQL: Final = 14
 CLOCKS_APART_SECONDS: Final = 2
 REDIS_SECONDS: Final = 1
 PROBE: Final = b"packshot doctor"
-ANY_KEY: Final = "00/0"
 NOT_YET: Final = "none yet: the first start makes it"
 
 ABOUT: Final = """

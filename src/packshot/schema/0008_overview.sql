@@ -30,7 +30,6 @@ CREATE TABLE tallies (
     amount           bigint NOT NULL,
     source_bytes     bigint NOT NULL,
     rendition_bytes  bigint NOT NULL,
-    first_at         timestamptz,
     last_at          timestamptz,
     PRIMARY KEY (subject, error_code, host)
 );

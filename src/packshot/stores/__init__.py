@@ -16,6 +16,7 @@ from packshot.models import StoredFile
 from packshot.stores.local import LocalStore
 
 REMOTE: Final = ("s3", "gs", "az")
+ANY_KEY: Final = "00/0"  # for who wants to know what a store makes of a key
 NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
