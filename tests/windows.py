@@ -23,3 +23,8 @@ def watch(page: Page, home: str, trouble: list[str]) -> None:
             None if request.url.startswith((home, "data:", "blob:")) else trouble.append(request.url)
         ),
     )
+
+
+async def is_wider_than_its_window(page: Page) -> bool:
+    """Tell whether one has to scroll sideways."""
+    return bool(await page.evaluate("document.documentElement.scrollWidth > innerWidth"))

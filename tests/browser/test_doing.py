@@ -7,7 +7,7 @@ from playwright.async_api import Page, Route, expect
 from tests.pictures import encode, picture
 from tests.serving import Serving
 from tests.supplier import Supplier
-from tests.windows import OpenPage
+from tests.windows import OpenPage, is_wider_than_its_window
 
 NEW = "/console/products/new"
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\u202egnp.toob \u2066" + "x" * 400
@@ -34,7 +34,7 @@ async def test_a_product_is_added_and_turns_into_pictures_before_ones_eyes(
 
     await expect(page.locator("#state .state")).to_have_text("ready")
     await expect(page.locator(".strip img")).to_have_count(2)
-    assert await is_loaded(page, ".stage img")
+    await wait_for_pixels(page, ".stage img")
     assert "All images are done: 2 ready, 0 failed." in await page.get_by_role("status").first.inner_text()
 
 
@@ -59,7 +59,7 @@ async def test_a_picture_is_laid_over_its_source_at_the_same_size(open_page: Ope
     await page.get_by_label("Compare").select_option(label="the source, fetched anew")
 
     slider = page.get_by_role("slider")
-    assert await is_loaded(page, ".over img")
+    await wait_for_pixels(page, ".over img")
     pictures = page.locator(".over img"), page.locator(".both picture img")
     assert await pictures[0].bounding_box() == await pictures[1].bounding_box()
     before = await page.locator(".over").evaluate("one => getComputedStyle(one).clipPath")
@@ -131,7 +131,7 @@ async def test_what_strangers_write_is_shown_and_does_nothing(
     ):
         page = await open_page(path)
         await expect(page.get_by_text("<script>alert(1)</script>").first).to_be_visible()
-        assert not await page.evaluate("document.documentElement.scrollWidth > innerWidth")
+        assert not await is_wider_than_its_window(page)
 
 
 async def test_without_a_script_pages_show_and_forms_work(
@@ -236,11 +236,10 @@ async def test_an_answer_that_comes_too_late_is_not_shown(open_page: OpenPage, r
     await expect(page.locator(".over img")).to_have_attribute("src", await compare.input_value())
 
 
-async def is_loaded(page: Page, selector: str) -> bool:
-    """Wait until a picture has pixels."""
+async def wait_for_pixels(page: Page, selector: str) -> None:
+    """Wait until a picture is there."""
     has_pixels = "selector => document.querySelector(selector)?.naturalWidth > 0"
     await page.wait_for_function(has_pixels, arg=selector)
-    return True
 
 
 async def ground(page: Page) -> str:

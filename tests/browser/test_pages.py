@@ -7,7 +7,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page
 from tests.serving import Serving
 from tests.supplier import Supplier
-from tests.windows import PHONE, OpenPage
+from tests.windows import PHONE, OpenPage, is_wider_than_its_window
 
 AXE: Final = Axe()
 RULES: Final = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
@@ -53,7 +53,3 @@ async def test_a_page_is_for_everybody_on_paper_and_at_night_on_a_phone(
 async def breaks_no_rule(page: Page, rules: dict[str, Any]) -> None:
     found = await AXE.run(page, options=rules)
     assert found.violations_count == 0, found.generate_report()
-
-
-async def is_wider_than_its_window(page: Page) -> bool:
-    return bool(await page.evaluate("document.documentElement.scrollWidth > innerWidth"))
