@@ -12,7 +12,7 @@ from packshot.outbox import Outbox
 from packshot.posting import Poster, receivers_guard
 from packshot.settings import Settings
 from packshot.stores import Store
-from packshot.web.events import Writer
+from packshot.web.messages import Writer
 from packshot.webhooks import Webhooks
 
 DAY_SECONDS: Final = 86_400

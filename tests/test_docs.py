@@ -17,7 +17,7 @@ from packshot import __version__
 from packshot.cli import cli
 from packshot.errors import CATALOGUE
 from packshot.settings import PREFIX, Settings, load_settings
-from packshot.web import health, images, keys, live, products, submissions, users, webhooks
+from packshot.web import events, health, images, keys, products, submissions, users, webhooks
 
 ROOT: Final = Path(__file__).parents[1]
 DOCUMENTS: Final = {
@@ -171,7 +171,7 @@ def test_the_readme_lists_the_routes_that_there_are() -> None:
         images.router,
         webhooks.router,
         users.router,
-        live.router,
+        events.router,
         keys.router,
         health.router,
     )

@@ -22,8 +22,18 @@ async def look(api: AsyncClient, path: str, status: int = 200) -> str:
 async def fill_in(api: AsyncClient, page: str, action: str, **fields: object) -> Response:
     """Send a form of a page with these fields; the answer leads on, or shows what is wrong."""
     shown = (await api.get(page, headers=BROWSER)).text
-    form = TOKEN.search(shown)
-    assert form, f"{page} has no form"
     seen = SEEN.search(shown)
     filled_in = {"seen_images": unescape(seen[1])} if seen else {}
-    return await api.post(action, data={"token": form[1], **filled_in, **fields}, headers=BROWSER)
+    return await send(api, action, **{"token": token_in(shown), **filled_in, **fields})
+
+
+async def send(api: AsyncClient, action: str, **fields: object) -> Response:
+    """Send a form as a browser does."""
+    return await api.post(action, data=fields, headers=BROWSER)
+
+
+def token_in(shown: str) -> str:
+    """The token that the forms of a page carry."""
+    form = TOKEN.search(shown)
+    assert form, "there is no form"
+    return form[1]

@@ -47,7 +47,7 @@ from packshot.users import Users
 from packshot.vitals import Vitals
 from packshot.web.api import create_api, create_health_api
 from packshot.web.backend import Backend
-from packshot.web.events import Writer
+from packshot.web.messages import Writer
 from packshot.web.policy import Policy
 from packshot.web.reader import ProductReader
 from packshot.webhooks import Webhooks

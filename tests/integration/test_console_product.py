@@ -3,19 +3,13 @@
 import pytest
 from httpx import AsyncClient
 from tests.ready import made, show
-from tests.rows import claimed
+from tests.rows import fail
 from tests.shop import URL, create, read
 from tests.visitor import fill_in, look
 
 from packshot.app import App
-from packshot.lifecycle import GiveUp
 
 PAGE = "/console/products/1"
-GONE = GiveUp("source_gone", "The server says 404 <b>Not Found</b>.")
-
-
-async def fail(app: App, image_id: int) -> None:
-    await app.images.give_up(await claimed(app.images, image_id), GONE)
 
 
 async def places(api: AsyncClient) -> list[str]:
@@ -37,7 +31,7 @@ async def test_a_failed_image_says_why_and_who_can_fix_it_and_is_tried_again(
     api: AsyncClient, app: App
 ) -> None:
     image = (await create(api))["images"][0]
-    await fail(app, image["id"])
+    await fail(app.images, image["id"])
 
     page = await look(api, PAGE)
     assert "source_gone" in page
@@ -112,7 +106,7 @@ async def test_an_image_of_a_product_is_shown_there_and_another_one_alone(api: A
 async def test_what_suppliers_write_never_becomes_markup(api: AsyncClient, app: App) -> None:
     name, url = "<script>alert(1)</script>\u202e" + "x" * 450, f"{URL}?\"'><script>alert(2)</script>"
     image = (await create(api, product_name=name, product_images=[url, URL]))["images"][0]
-    await fail(app, image["id"])
+    await fail(app.images, image["id"], message="<b>Not Found</b>")
 
     for path in (PAGE, "/console/products", f"{PAGE}/edit"):
         page = (await api.get(path)).text

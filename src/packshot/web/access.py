@@ -8,7 +8,7 @@ public pictures are shown.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
@@ -49,6 +49,8 @@ CONSOLE_OPEN: Final = (SIGN_IN, "/console/files/")
 # They cost nothing and nobody guesses one: a hint to who repeats a mistake, and no wall. A good key is never
 # refused because of wrong ones from the same address.
 WRONG_KEYS_PER_MINUTE: Final = 600
+
+Explain = Callable[[Request, Exception], Awaitable[Response]]
 
 ANYBODY_HERE: Final = Caller(None, Scope.ADMIN)
 FORWARDED: Final = (
@@ -102,16 +104,21 @@ class Entry:
 
 
 class Door:
-    """Lets in what may come in, and writes on each request who sends it: `request.state.caller`."""
+    """Lets in what may come in, and writes on each request who sends it: `request.state.caller`.
 
-    def __init__(self, app: ASGIApp) -> None:
+    People who look at the console are told why not by a page, if `explain` makes one.
+    """
+
+    def __init__(self, app: ASGIApp, explain: Explain | None = None) -> None:
         self._app = app
+        self._explain = explain
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:  # noqa: D102 - ASGI's
         try:
             entry = await admit(scope) if scope["type"] == "http" else Entry()
         except (HTTPException, ServiceUnavailable) as error:
-            await refusal(scope, error)(scope, receive, send)
+            answer = await self._refusal(Request(scope, receive), error)
+            await answer(scope, receive, send)
             return
         scope.setdefault("state", {})["caller"] = entry.caller
 
@@ -121,6 +128,14 @@ class Door:
             await send(message)
 
         await self._app(scope, receive, send_on if entry.headers else send)
+
+    async def _refusal(self, request: Request, error: HTTPException | ServiceUnavailable) -> Response:
+        if self._explain is None or not is_page(request.scope):
+            return refusal(error)
+        match error:
+            case HTTPException(status_code=HTTPStatus.UNAUTHORIZED):
+                return sign_in(request.scope)
+        return await self._explain(request, error)
 
 
 async def admit(scope: Connection) -> Entry:
@@ -188,13 +203,23 @@ def check(allowance: Allowance) -> Mapping[str, str]:
     raise HTTPException(429, sentence, dict(allowance.headers))
 
 
-def refusal(scope: Connection, error: HTTPException | ServiceUnavailable) -> Response:
-    """Say why not; show who looks at the console where to sign in."""
+def refusal(error: HTTPException | ServiceUnavailable) -> Response:
+    """Say why not."""
     if isinstance(error, ServiceUnavailable):
         return unavailable(error)
-    if error.status_code == HTTPStatus.UNAUTHORIZED and is_page(scope):
-        return RedirectResponse(f"{SIGN_IN}?{urlencode({'next': scope['path']})}", 303)
     return problem(error.status_code, error.detail, error.headers)
+
+
+def sign_in(scope: Connection) -> Response:
+    """Lead to where one signs in, and from there to what one wanted to see."""
+    goal = here(scope) if scope["method"] in SAFE_METHODS else "/"
+    return RedirectResponse(f"{SIGN_IN}?{urlencode({'next': goal})}", 303)
+
+
+def here(scope: Connection) -> str:
+    """Return the path of a request with its query."""
+    query = scope["query_string"].decode("latin-1")
+    return f"{scope['path']}?{query}" if query else str(scope["path"])
 
 
 def is_page(scope: Connection) -> bool:

@@ -7,9 +7,10 @@ from fastapi.telemetry import TelemetryConfig
 from starlette.types import ASGIApp
 
 from packshot import __version__
-from packshot.web import events, health, images, keys, live, products, submissions, users, webhooks
+from packshot.web import events, health, images, keys, messages, products, submissions, users, webhooks
 from packshot.web.access import SECURITY, Door, lock
 from packshot.web.backend import Backend
+from packshot.web.console.doors import explain
 from packshot.web.console.routes import ROUTERS as CONSOLE
 from packshot.web.guards import CrossSiteGuard, StrictHeaders
 from packshot.web.journal import Journal
@@ -67,13 +68,13 @@ def create_api(backend: Backend) -> FastAPI:
         telemetry=NO_TELEMETRY,
     )
     api.state.backend = backend
-    for module in (submissions, products, images, webhooks, users, live, keys):
+    for module in (submissions, products, images, webhooks, users, events, keys):
         api.include_router(module.router, responses=ANY_REFUSALS | LOCKED_REFUSALS)
     api.include_router(health.router, responses=ANY_REFUSALS)
     for router in CONSOLE:
         api.include_router(router)
-    api.webhooks.include_router(events.described)
-    api.add_middleware(Door)
+    api.webhooks.include_router(messages.described)
+    api.add_middleware(Door, explain=explain)
     api.add_middleware(CrossSiteGuard)
     return api
 

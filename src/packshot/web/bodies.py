@@ -17,10 +17,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from packshot.addresses import MAX_URL_CHARACTERS, check_url
 from packshot.errors import CATALOGUE, UrlInvalid
 from packshot.models import Product
-from packshot.products import MAX_IMAGES
+from packshot.products import MAX_IMAGES, Filters
 
 LARGEST_INT: Final = 2**31 - 1
-LARGEST_BIGINT: Final = 2**63 - 1
 DECIMALS: Final = 4
 PLAIN_NUMBER: Final = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?")
 PRICE_SCHEMA: Final = {
@@ -175,6 +174,10 @@ class ProductQuery(Shape):
     error_code: ErrorCode | None = Field(None, description="Of an image that failed.")
     limit: int = Field(20, ge=1, le=100, description="Products on a page.")
     cursor: int | None = Field(None, ge=1, le=LARGEST_INT, description="`next_cursor` of the page before.")
+
+    def filters(self) -> Filters:
+        """Return it as the rooms behind the API know it."""
+        return Filters(**self.model_dump(exclude={"limit", "cursor"}), before=self.cursor)
 
 
 def parse_body(body: bytes) -> Any:  # noqa: ANN401 - JSON is anything

@@ -1,153 +1,103 @@
 """
-The shapes of what receivers of webhooks are sent. They are in OpenAPI, under `webhooks`.
+`GET /events`: what changes, as server-sent events (the HTML standard's `text/event-stream`).
 
-Small on purpose: a message says what ended and how, and where to read the rest. Of a source's URL the
-query is left out, because it may hold a signature or a token, and receivers may be anybody.
+A browser comes back by itself and names the last event it heard, to this process or another one. It opens no
+more than six connections to a server, so a page that nobody looks at should close its stream. When somebody
+does again, it opens one with `since`, from where it was; or, as our own pages do, without, and reads anew
+what it shows.
+
+A stream ends with the key that it was opened with: before each line it is asked for again.
 """
 
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Any, Final, Literal
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
-from packshot.errors import CATALOGUE, FixedBy
-from packshot.stores import Store
-from packshot.web.choice import path_of
+from packshot.errors import ServiceUnavailable
+from packshot.news import Event, Listener, News
+from packshot.web.access import is_still_let_in
+from packshot.web.backend import InBackend
+from packshot.web.problems import refusals
 
-OCCURRED: Final = Field(description="When it happened, which is not when it was sent.")
+router = APIRouter(tags=["events"])
 
-
-class SentRendition(BaseModel):
-    """A picture we made: where it is stored, and where this Packshot serves it."""
-
-    preset: str
-    format: str
-    width: int
-    height: int
-    bytes: int
-    path: str
-    url: str
-
-
-class SentError(BaseModel):
-    """Why there is no picture, and who can fix it."""
-
-    code: str
-    message: str
-    fixed_by: FixedBy
+MEDIA_TYPE: Final = "text/event-stream"
+RETRY: Final = "retry: 2000\n\n"  # milliseconds
+SILENCE: Final = ":\n\n"  # a comment: it keeps proxies from closing a quiet line
+SILENCE_SECONDS: Final = 15
+MOST_CHARACTERS: Final = 2_500  # of a position: a snapshot names every transaction that runs
+DESCRIBED: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"description": "An endless stream.", "content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}
+}
 
 
-class SentImage(BaseModel):
-    """What became of one image. `source_url` comes without its query."""
+class EventStream(StreamingResponse):
+    """A response that lasts until the client or the server leaves."""
 
-    image_id: int
-    product_id: int | None
-    position: int | None
-    source_url: str
-    state: Literal["ready", "failed"]
-    attempt: int
-    url: str
-    error: SentError | None
-    renditions: list[SentRendition]
+    media_type = MEDIA_TYPE
 
+    def __init__(self, news: News, since: str, may_hear: Callable[[], Awaitable[bool]]) -> None:
+        super().__init__((), headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        self._news = news
+        self._since = since
+        self._may_hear = may_hear
 
-class SentProduct(BaseModel):
-    """A product whose images have all ended: how many how. `url` has them all."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Listen for as long as it is sent."""
+        with self._news.listening() as listener:
+            self.body_iterator = self._lines(listener)
+            await super().__call__(scope, receive, send)
 
-    product_id: int
-    state: Literal["ready", "failed"]
-    ready: int
-    failed: int
-    url: str
+    async def _lines(self, listener: Listener) -> AsyncIterator[str]:
+        yield RETRY
+        if self._since:
+            missed = await self._news.since(self._since)
+            for data in missed.events:
+                yield write(Event(missed.position, data))
+        async for line in self._heard(listener):
+            if not await self._may_be_told(line):
+                return
+            yield line
 
+    async def _may_be_told(self, line: str) -> bool:
+        try:
+            return await self._may_hear()
+        except ServiceUnavailable:
+            return line == SILENCE  # which tells nothing; a line that is kept is there when the database is
 
-class SentTrial(BaseModel):
-    """Nothing happened; somebody tries the webhook out."""
-
-    webhook_id: int
-
-
-class ImageEvent(BaseModel):
-    """An image has ended."""
-
-    type: Literal["image.ready", "image.failed"]
-    timestamp: datetime = OCCURRED
-    data: SentImage
-
-
-class ProductEvent(BaseModel):
-    """The last image of a product has ended; sent once after each change that gave it work."""
-
-    type: Literal["product.completed"]
-    timestamp: datetime = OCCURRED
-    data: SentProduct
-
-
-class TrialEvent(BaseModel):
-    """A test, sent by `packshot webhooks test`."""
-
-    type: Literal["webhook.test"]
-    timestamp: datetime = OCCURRED
-    data: SentTrial
+    async def _heard(self, listener: Listener) -> AsyncIterator[str]:
+        while True:
+            try:
+                async with asyncio.timeout(SILENCE_SECONDS):
+                    event = await listener.hear()
+            except TimeoutError:
+                yield SILENCE
+                continue
+            if event is None:
+                return
+            yield write(event)
 
 
-class Writer:
-    """Writes events as the bytes that are sent; `store` knows where renditions are."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def write(self, kind: str, timestamp: datetime, data: Mapping[str, Any]) -> bytes:
-        """Return the body for an event of the database."""
-        event: ImageEvent | ProductEvent | TrialEvent
-        match kind:
-            case "image.ready" | "image.failed":
-                event = ImageEvent(type=kind, timestamp=timestamp, data=self._image(data))
-            case "product.completed":
-                event = ProductEvent(type=kind, timestamp=timestamp, data=_product(data))
-            case _:
-                event = TrialEvent(type="webhook.test", timestamp=timestamp, data=SentTrial(**data))
-        return event.model_dump_json().encode()
-
-    def _image(self, data: Mapping[str, Any]) -> SentImage:
-        return SentImage(
-            **{
-                **data,
-                "source_url": data["source_url"].partition("#")[0].partition("?")[0],
-                "url": f"/images/{data['image_id']}",
-                "error": _error(data),
-                "renditions": [
-                    {**one, "path": self._store.location(one["key"]), "url": path_of(data["image_id"], one)}
-                    for one in data["renditions"]
-                ],
-            }
-        )
+def write(event: Event) -> str:
+    """Write an event as the standard wants it; JSON has no line breaks."""
+    data = json.dumps(event.data, default=str, separators=(",", ":"))
+    return f"id: {event.position}\ndata: {data}\n\n"
 
 
-def _error(data: Mapping[str, Any]) -> SentError | None:
-    if data["error_code"] is None:
-        return None
-    fixed_by = CATALOGUE[data["error_code"]].fixed_by
-    return SentError(code=data["error_code"], message=data["error_message"], fixed_by=fixed_by)
-
-
-def _product(data: Mapping[str, Any]) -> SentProduct:
-    return SentProduct(
-        **data, state="failed" if data["failed"] else "ready", url=f"/products/{data['product_id']}"
-    )
-
-
-described = APIRouter()
-
-
-@described.post("image.ready", status_code=204)
-@described.post("image.failed", status_code=204)
-def image_ended(body: ImageEvent) -> None:
-    """An image has ended: there is a picture, or a reason why not."""
-
-
-@described.post("product.completed", status_code=204)
-def product_completed(body: ProductEvent) -> None:
-    """The last image of a product has ended."""
+@router.get("/events", response_class=Response, responses={**DESCRIBED, **refusals(422)})
+async def events(
+    request: Request,
+    backend: InBackend,
+    since: Annotated[
+        str, Query(max_length=MOST_CHARACTERS, description="`position` of what was read last.")
+    ] = "",
+    last_event_id: Annotated[str, Header(max_length=MOST_CHARACTERS)] = "",
+) -> EventStream:
+    """Hear what changes: `totals`, a `product` and its state, an `image` without a product, or `many`."""
+    return EventStream(backend.news, last_event_id or since, partial(is_still_let_in, request))

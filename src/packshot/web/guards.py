@@ -11,9 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from packshot.web.bodies import parse_body
 from packshot.web.problems import STRICT, problem
 
-OURSELVES: Final = frozenset(
-    {"same-origin", "none"}
-)  # our pages, and people themselves; a sibling is neither
+# Our pages, and people themselves; a sibling is neither.
+OURSELVES: Final = frozenset({"same-origin", "none"})
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]

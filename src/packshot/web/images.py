@@ -7,9 +7,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from packshot.database import Row
 from packshot.errors import NotFound
+from packshot.models import LARGEST_BIGINT
 from packshot.presets import CONTENT_TYPES
 from packshot.web.backend import Backend, InBackend
-from packshot.web.bodies import LARGEST_BIGINT
 from packshot.web.choice import Rendition, choose, path_of, version_of
 from packshot.web.guards import JsonRoute
 from packshot.web.markup import alike, markup

@@ -13,7 +13,14 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from packshot.errors import Conflict, InvalidInput, NotFound, RequestInFlight, ServiceUnavailable
+from packshot.errors import (
+    Conflict,
+    InvalidInput,
+    NotFound,
+    PackshotError,
+    RequestInFlight,
+    ServiceUnavailable,
+)
 from packshot.telemetry import current
 from packshot.web.bodies import NOWHERE, problems
 
@@ -22,6 +29,13 @@ log = logging.getLogger(__name__)
 MEDIA_TYPE: Final = "application/problem+json"
 SOON: Final = {"Retry-After": "1"}  # seconds
 LATER: Final = {"Retry-After": "5"}
+AWAY: Final = "The database or the store does not answer. Nothing is lost; try again."
+STATUSES: Final[Mapping[type[PackshotError], int]] = {
+    NotFound: 404,
+    Conflict: 409,
+    InvalidInput: 422,
+    ServiceUnavailable: 503,
+}
 MOST_IN_A_SENTENCE: Final = 10
 MOST_CHARACTERS_SAID: Final = 200  # of what somebody sent
 STRICT: Final = (  # first the header for all, then the one for what is not a page
@@ -98,16 +112,8 @@ def _wrong_fields(errors: list[dict[str, str]]) -> JSONResponse:
     return problem(422, detail, errors=errors)
 
 
-async def _not_found(_: Request, error: NotFound) -> JSONResponse:
-    return problem(404, str(error))
-
-
-async def _conflict(_: Request, error: Conflict) -> JSONResponse:
-    return problem(409, str(error))
-
-
-async def _in_flight(_: Request, error: RequestInFlight) -> JSONResponse:
-    return problem(409, str(error), SOON)
+async def _told(_: Request, error: NotFound | Conflict) -> JSONResponse:
+    return problem(status_of(error), str(error), SOON if isinstance(error, RequestInFlight) else None)
 
 
 async def _invalid(_: Request, error: InvalidInput) -> JSONResponse:
@@ -133,9 +139,19 @@ async def _unavailable(_: Request, error: ServiceUnavailable) -> JSONResponse:
 
 
 def unavailable(error: ServiceUnavailable) -> JSONResponse:
-    """Say that it is our own trouble; what it is, is for the log."""
+    """Say that it is our own trouble."""
+    note_outage(error)
+    return problem(503, AWAY, LATER)
+
+
+def note_outage(error: ServiceUnavailable) -> None:
+    """Tell the log what is away; nobody else needs to know."""
     log.warning("request failed: a part is away", extra={"reason": str(error)})
-    return problem(503, "The database or the store does not answer. Nothing is lost; try again.", LATER)
+
+
+def status_of(error: PackshotError) -> int:
+    """Return the status of an error that is no bug."""
+    return next(status for kind, status in STATUSES.items() if isinstance(error, kind))
 
 
 async def _no_such_path(request: Request, _: HTTPException) -> JSONResponse:
@@ -160,9 +176,8 @@ async def _bug(_: Request, __: Exception) -> JSONResponse:
 
 
 HANDLERS: Final[dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]]] = {
-    NotFound: _not_found,
-    Conflict: _conflict,
-    RequestInFlight: _in_flight,
+    NotFound: _told,
+    Conflict: _told,
     InvalidInput: _invalid,
     WrongFields: _wrong,
     RequestValidationError: _malformed,

@@ -4,7 +4,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 
-from packshot.products import Filters
 from packshot.web.backend import InBackend
 from packshot.web.bodies import LARGEST_INT, ProductChanges, ProductQuery
 from packshot.web.guards import JsonRoute
@@ -22,8 +21,7 @@ async def list_products(
     query: Annotated[ProductQuery, Query()], backend: InBackend, request: Request, response: Response
 ) -> ProductPage:
     """List products, newest first. The header `Link` has the URL of the next page."""
-    filters = Filters(**query.model_dump(exclude={"limit", "cursor"}), before=query.cursor)
-    rows = await backend.products.page(filters, query.limit + 1)
+    rows = await backend.products.page(query.filters(), query.limit + 1)
     page = rows[: query.limit]
     next_cursor = str(page[-1]["product_id"]) if len(rows) > query.limit else None
     if next_cursor:

@@ -15,11 +15,10 @@ from fastapi import Response
 from packshot import __version__
 from packshot.cache import Cache
 from packshot.products import Products
-from packshot.stores import Store
+from packshot.stores import ANY_KEY, Store
 from packshot.web.pictures import Pictures
 from packshot.web.views import OURS, ProductView, view_product
 
-ANY_KEY: Final = "00/0"
 CACHED_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     200: {"headers": {"ETag": {"description": "Changes with the product.", "schema": {"type": "string"}}}},
     304: {"description": "The product that `If-None-Match` names has not changed."},

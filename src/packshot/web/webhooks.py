@@ -7,8 +7,9 @@ from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field
 
 from packshot.database import Row
+from packshot.models import LARGEST_BIGINT
 from packshot.web.backend import InBackend
-from packshot.web.bodies import LARGEST_BIGINT, LARGEST_INT, UNCHANGED, Shape, Url
+from packshot.web.bodies import LARGEST_INT, UNCHANGED, Shape, Url
 from packshot.web.guards import JsonRoute
 from packshot.web.problems import BODY_REFUSALS, refusals
 from packshot.web.views import LOCATION

@@ -4,23 +4,27 @@ from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Any, Final
 
-from fastapi import HTTPException, Request, Response
+from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 
-from packshot.errors import Conflict, InvalidInput, NotFound, PackshotError, ServiceUnavailable
+from packshot.errors import PackshotError, ServiceUnavailable
+from packshot.web.access import is_page
+from packshot.web.console.forms import sent
 from packshot.web.console.pages import show
 from packshot.web.guards import OURSELVES
+from packshot.web.problems import AWAY, STATUSES, note_outage, status_of
 
-STATUSES: Final = {NotFound: 404, Conflict: 409, InvalidInput: 422, ServiceUnavailable: 503}
-AWAY: Final = "The database or the store does not answer. Nothing is lost; this page tries again by itself."
 NO_SUCH_PAGE: Final = "There is no such page."
+NO_BUGS: Final[tuple[type[Exception], ...]] = (RequestValidationError, HTTPException, *STATUSES)
+AGAIN_SECONDS: Final = "5"
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class Page(APIRoute):
-    """A route for people: what goes wrong is a page that says so."""
+    """A route for people: what goes wrong is a page that says so, and a problem for our script."""
 
     def get_route_handler(self) -> Handler:
         """Wrap the framework's handler."""
@@ -30,34 +34,49 @@ class Page(APIRoute):
             try:
                 refuse_embedding(request)
                 return await handle(request)
-            except RequestValidationError:
-                return await sorry(request, 404, NO_SUCH_PAGE)
-            except HTTPException as error:
-                return await sorry(request, error.status_code, str(error.detail))
-            except (NotFound, Conflict, InvalidInput, ServiceUnavailable) as error:
-                return await sorry(request, STATUSES[type(error)], _sentence(error))
+            except NO_BUGS as error:
+                if not is_page(request.scope):
+                    raise
+                return await explain(request, error)
 
         return handle_page
 
 
-async def sorry(request: Request, status: int, sentence: str) -> Response:
-    """Show what went wrong; a page that may come back looks again by itself."""
-    title = HTTPStatus(status).phrase
-    page = await show(request, "sorry.html", status, title=title, sentence=sentence)
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        page.headers["Refresh"] = page.headers["Retry-After"] = "5"
+async def explain(request: Request, error: Exception) -> Response:
+    """Show what went wrong."""
+    match error:
+        case ServiceUnavailable():
+            return await _away(request, error)
+        case HTTPException():
+            page = await _sorry(request, error.status_code, error.detail)
+            page.headers.update(error.headers or {})
+            return page
+        case PackshotError():
+            return await _sorry(request, status_of(error), str(error))
+    return await _sorry(request, HTTPStatus.NOT_FOUND, NO_SUCH_PAGE)
+
+
+async def _away(request: Request, error: ServiceUnavailable) -> Response:
+    """Show what was typed, to be sent again; where nothing was, the page looks again by itself."""
+    note_outage(error)
+    fields = await sent(request)
+    page = await _sorry(request, HTTPStatus.SERVICE_UNAVAILABLE, AWAY, fields)
+    page.headers["Retry-After"] = AGAIN_SECONDS
+    if not fields:
+        page.headers["Refresh"] = AGAIN_SECONDS
     return page
+
+
+async def _sorry(
+    request: Request, status: int, sentence: str, fields: dict[str, str] | None = None
+) -> Response:
+    title = HTTPStatus(status).phrase
+    return await show(request, "sorry.html", status, title=title, sentence=sentence, fields=fields or {})
 
 
 def refuse_embedding(request: Request) -> None:
     """Raise HTTPException if a page of another site uses ours as a part of it."""
     site, mode = request.headers.get("sec-fetch-site"), request.headers.get("sec-fetch-mode")
-    if site not in (None, *OURSELVES) and mode not in (
-        None,
-        "navigate",
-    ):  # a browser that says the one says the other
+    # A browser that says the one says the other.
+    if site not in (None, *OURSELVES) and mode not in (None, "navigate"):
         raise HTTPException(403, "Another site may link to the console, and no more.")
-
-
-def _sentence(error: PackshotError) -> str:
-    return AWAY if isinstance(error, ServiceUnavailable) else str(error)

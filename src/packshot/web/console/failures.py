@@ -2,20 +2,22 @@
 
 import csv
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Final
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
+from starlette.types import Send
 
-from packshot.errors import CATALOGUE
-from packshot.overview import FailedImage, Overview
+from packshot.errors import CATALOGUE, ServiceUnavailable
+from packshot.models import LARGEST_BIGINT
+from packshot.overview import FailedImage
 from packshot.web.backend import InBackend
-from packshot.web.bodies import LARGEST_BIGINT
 from packshot.web.console.doors import Page
 from packshot.web.console.forms import Form
 from packshot.web.console.pages import show
+from packshot.web.problems import note_outage
 
 router = APIRouter(prefix="/console", include_in_schema=False, route_class=Page)
 
@@ -35,6 +37,17 @@ FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would calcula
 
 Code = Annotated[str, Query(max_length=60)]
 Host = Annotated[str, Query(max_length=HOST_CHARACTERS)]
+
+
+class Table(StreamingResponse):
+    """A table that breaks off when the database goes: then nobody takes what came for all of it."""
+
+    async def stream_response(self, send: Send) -> None:
+        """Send it; the server ends the connection of an answer that was not ended."""
+        try:
+            await super().stream_response(send)
+        except ServiceUnavailable as error:
+            note_outage(error)
 
 
 @router.get("/failures")
@@ -74,19 +87,23 @@ async def retry_failures(backend: InBackend, fields: Form) -> Response:
 
 @router.get("/failures.csv")
 async def download_failures(backend: InBackend, code: Code = "", host: Host = "") -> Response:
-    """Write all of them as a table, row by row."""
+    """Write all of them as a table."""
     name = "-".join(["failures", *(part for part in (host, code) if part)])
     safe = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in name)
-    return StreamingResponse(
-        _table(backend.overview, code or None, host or None),
+    batches = backend.overview.every_failed_image(code or None, host or None)
+    return Table(
+        _table(await anext(batches, []), batches),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{safe}.csv"', "Cache-Control": "no-store"},
     )
 
 
-async def _table(overview: Overview, code: str | None, host: str | None) -> AsyncIterator[str]:
+async def _table(
+    first: Sequence[FailedImage], others: AsyncIterator[Sequence[FailedImage]]
+) -> AsyncIterator[str]:
     yield "\ufeff" + _lines([COLUMNS])  # the mark tells spreadsheets that it is UTF-8
-    async for batch in overview.every_failed_image(code, host):
+    yield _lines([_row(image) for image in first])
+    async for batch in others:
         yield _lines([_row(image) for image in batch])
 
 

@@ -19,14 +19,27 @@ FORM: Final = "application/x-www-form-urlencoded"
 STALE: Final = "This form is not from a page of this console, or is too old. Load the page again."
 
 
-async def _read(request: Request) -> dict[str, str]:
+async def sent(request: Request) -> dict[str, str]:
+    """Return the fields of a form as they came, to be sent again; nothing if it is none, or holds a key."""
+    try:
+        fields = await _fields(request)
+    except HTTPException:
+        return {}
+    return {} if "key" in fields else fields
+
+
+async def _fields(request: Request) -> dict[str, str]:
     if request.headers.get("content-type", "").partition(";")[0] != FORM:
         raise HTTPException(403, STALE)
     try:
         text = (await request.body()).decode()
-        fields = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_FIELDS))
+        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_FIELDS))
     except ValueError as error:
         raise HTTPException(422, "The form cannot be read.") from error
+
+
+async def _read(request: Request) -> dict[str, str]:
+    fields = await _fields(request)
     expected = form_token(request.cookies.get(COOKIE, ""), request.cookies.get(KEY_COOKIE, ""))
     if not request.cookies.get(COOKIE) or not hmac.compare_digest(
         fields.pop("token", "").encode(), expected.encode()

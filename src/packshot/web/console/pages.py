@@ -17,12 +17,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from packshot import __version__
 from packshot.errors import CATALOGUE
-from packshot.web.access import KEY_COOKIE
+from packshot.stores import ANY_KEY
+from packshot.web.access import KEY_COOKIE, here
 from packshot.web.backend import Backend
 from packshot.web.console import files, wording
 from packshot.web.console.pictures import full_picture, small_picture
 
-ANY_KEY: Final = "00/0"
 COOKIE: Final = "packshot_console"
 THEME_COOKIE: Final = "packshot_theme"
 THEMES: Final = ("auto", "light", "dark")
@@ -72,8 +72,8 @@ async def show(request: Request, template: str, status: int = 200, **values: Any
     """Answer with a page."""
     visitor = request.cookies.get(COOKIE) or secrets.token_urlsafe()
     html = ENVIRONMENT.get_template(template).render(
-        path=request.url.path,
-        here=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
+        path=request.scope["path"],
+        here=here(request.scope),
         theme=theme_of(request),
         token=form_token(visitor, request.cookies.get(KEY_COOKIE, "")),
         is_signed_in=KEY_COOKIE in request.cookies,

@@ -4,25 +4,26 @@ import re
 from collections.abc import Sequence
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
 from packshot.database import Row
 from packshot.errors import Conflict, InvalidInput
+from packshot.lifecycle import ENDED
+from packshot.models import LARGEST_BIGINT
 from packshot.web.backend import InBackend
-from packshot.web.bodies import LARGEST_BIGINT, NewImage, problems
+from packshot.web.bodies import NewImage, problems
 from packshot.web.console.doors import Page
 from packshot.web.console.forms import Form
 from packshot.web.console.pages import show
-from packshot.web.console.products import ProductId, to
-from packshot.web.images import to_paste
+from packshot.web.console.products import to
+from packshot.web.images import ImageId, to_paste
+from packshot.web.products import ProductId
 from packshot.web.views import view_image, view_product
 
 router = APIRouter(prefix="/console", include_in_schema=False, route_class=Page)
 
-ImageId = Annotated[int, Path(ge=1, le=LARGEST_BIGINT)]
-ENDED: Final = ("ready", "failed")
 OUT: Final = "out"
 PLACE: Final = re.compile("[0-9]{1,3}")
 

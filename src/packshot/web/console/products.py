@@ -1,26 +1,25 @@
 """The grid of products, and the form that makes or changes one."""
 
 import re
-from typing import Annotated, Any, Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
 from packshot.errors import CATALOGUE, Conflict, InvalidInput
 from packshot.lifecycle import ImageState
-from packshot.products import Filters
 from packshot.web.backend import InBackend
-from packshot.web.bodies import LARGEST_INT, NewProduct, ProductQuery, problems
+from packshot.web.bodies import NewProduct, ProductQuery, problems
 from packshot.web.console.doors import Page
 from packshot.web.console.forms import Form
 from packshot.web.console.pages import show
+from packshot.web.products import ProductId
 from packshot.web.views import ProductView, view_product
 
 router = APIRouter(prefix="/console/products", include_in_schema=False, route_class=Page)
 
-ProductId = Annotated[int, Path(ge=1, le=LARGEST_INT)]
 ON_A_PAGE: Final = 24
 BLANK: Final = {
     "user_id": "1",
@@ -38,7 +37,7 @@ async def list_products(request: Request, backend: InBackend) -> Response:
     """Show products as pictures, newest first."""
     said = {name: value.strip() for name, value in request.query_params.items() if value.strip()}
     query, wrong = _query(said)
-    rows = await backend.products.page(_filters(query), ON_A_PAGE + 1) if query else []
+    rows = await backend.products.page(query.filters(), ON_A_PAGE + 1) if query else []
     shown = [view_product(row, backend.store) for row in rows[:ON_A_PAGE]]
     filters = {name: value for name, value in said.items() if name != "cursor"}
     older = urlencode({**filters, "cursor": shown[-1].product_id}) if len(rows) > ON_A_PAGE else ""
@@ -101,7 +100,7 @@ async def change_product(
 
 
 def to(product_id: int, image_id: int | None = None) -> Response:
-    """Lead to a product, or to one of its images, after a form was sent."""
+    """Lead to a product, or to one of its images."""
     query = f"?image={image_id}" if image_id else ""
     return RedirectResponse(f"/console/products/{product_id}{query}", 303)
 
@@ -133,10 +132,6 @@ def _query(said: dict[str, str]) -> tuple[ProductQuery | None, dict[str, str]]:
         return ProductQuery.model_validate(said), {}
     except ValidationError as error:
         return None, _wrong(error)
-
-
-def _filters(query: ProductQuery) -> Filters:
-    return Filters(**query.model_dump(exclude={"limit", "cursor"}), before=query.cursor)
 
 
 def _typed(fields: dict[str, str]) -> dict[str, Any]:

@@ -2,10 +2,12 @@
 
 from typing import Final
 
+from fastapi import APIRouter, Response
+
+from packshot.errors import NotFound
 from packshot.web.console import (
     failures,
     files,
-    nowhere,
     overview,
     product,
     products,
@@ -15,6 +17,17 @@ from packshot.web.console import (
     system,
     theme,
 )
+from packshot.web.console.doors import NO_SUCH_PAGE, Page
+
+nowhere = APIRouter(prefix="/console", include_in_schema=False, route_class=Page)
+
+
+@nowhere.get("/{path:path}")
+@nowhere.post("/{path:path}")
+async def lose_the_way(path: str) -> Response:  # noqa: ARG001 - FastAPI wants it named
+    """Refuse."""
+    raise NotFound(NO_SUCH_PAGE)
+
 
 MODULES: Final = (
     overview,
@@ -27,6 +40,5 @@ MODULES: Final = (
     session,
     theme,
     files,
-    nowhere,  # whatever is left
 )
-ROUTERS: Final = tuple(module.router for module in MODULES)
+ROUTERS: Final = (*(module.router for module in MODULES), nowhere)
