@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 from servers.chromium import find_chromium
 from tests.pictures import encode, picture
 from tests.real_servers import needed
@@ -24,6 +24,7 @@ from tests.windows import PATIENCE_MS, WIDE, OpenPage, watch
 async def browser() -> AsyncIterator[Browser]:
     with needed():
         path = find_chromium()
+    expect.set_options(timeout=PATIENCE_MS)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield browser
