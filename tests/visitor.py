@@ -8,7 +8,7 @@ from httpx import AsyncClient, Response
 
 BROWSER: Final = {"accept": "text/html"}
 TOKEN: Final = re.compile(r'name="token" value="([0-9a-f]{64})"')
-SEEN: Final = re.compile(r'name="seen_images" value="([^"]*)"')
+SEEN: Final = re.compile(r'name="(seen_[a-z_]+)" value="([^"]*)"')
 
 
 async def look(api: AsyncClient, path: str, status: int = 200) -> str:
@@ -22,9 +22,8 @@ async def look(api: AsyncClient, path: str, status: int = 200) -> str:
 async def fill_in(api: AsyncClient, page: str, action: str, **fields: object) -> Response:
     """Send a form of a page with these fields; the answer leads on, or shows what is wrong."""
     shown = (await api.get(page, headers=BROWSER)).text
-    seen = SEEN.search(shown)
-    filled_in = {"seen_images": unescape(seen[1])} if seen else {}
-    return await send(api, action, **{"token": token_in(shown), **filled_in, **fields})
+    seen = {name: unescape(value) for name, value in SEEN.findall(shown)}
+    return await send(api, action, **{"token": token_in(shown), **seen, **fields})
 
 
 async def send(api: AsyncClient, action: str, **fields: object) -> Response:

@@ -53,12 +53,12 @@ async def test_a_product_is_made_of_a_form(api: AsyncClient) -> None:
 
 
 async def test_a_form_that_is_wrong_comes_back_with_what_was_written(api: AsyncClient) -> None:
-    fields = FORM | {"product_images": f"{URL}\nftp://shop.example/x", "product_price": "cheap"}
+    fields = FORM | {"product_images": f"{URL}\n\nftp://shop.example/x", "product_price": "cheap"}
 
     answer = await fill_in(api, f"{GRID}/new", GRID, **fields)
 
     assert answer.status_code == 422
-    assert "Line 2:" in answer.text
+    assert "Line 3:" in answer.text
     assert "should be a number" in answer.text
     assert "ftp://shop.example/x" in answer.text
     assert (await read(api, "/products"))["products"] == []
@@ -96,10 +96,22 @@ async def test_saving_a_name_takes_no_image_out_that_came_meanwhile(api: AsyncCl
     await create(api, product_images=[URL])
     await api.post("/process-image?wait=0", json={"image_url": f"{URL}?late", "product_id": 1})
 
-    answer = await fill_in(api, EDIT, EDIT, **FORM | {"product_images": URL, "seen_images": URL})
+    answer = await fill_in(api, EDIT, EDIT, **FORM | {"product_images": URL, "seen_product_images": URL})
 
     assert answer.status_code == 303
     assert (await read(api, "/products/1"))["product_images"] == [URL, f"{URL}?late"]
+
+
+async def test_saving_a_name_keeps_the_price_that_somebody_else_changed_meanwhile(api: AsyncClient) -> None:
+    await create(api)
+    await api.patch("/products/1", json={"product_price": "99.00"})
+
+    await fill_in(
+        api, EDIT, EDIT, **FORM | {"product_name": "Shoe", "seen_product_price": FORM["product_price"]}
+    )
+
+    product = await read(api, "/products/1")
+    assert (product["product_name"], product["product_price"]) == ("Shoe", "99.00")
 
 
 async def test_images_that_somebody_else_changed_meanwhile_are_replaced_only_by_who_knows_it(
@@ -107,12 +119,14 @@ async def test_images_that_somebody_else_changed_meanwhile_are_replaced_only_by_
 ) -> None:
     await create(api, product_images=[f"{URL}?theirs"])
 
-    answer = await fill_in(api, EDIT, EDIT, **FORM | {"product_images": f"{URL}?mine", "seen_images": URL})
+    answer = await fill_in(
+        api, EDIT, EDIT, **FORM | {"product_images": f"{URL}?mine", "seen_product_images": URL}
+    )
 
     assert answer.status_code == 422
     assert "changed by somebody else meanwhile" in answer.text
     assert f"{URL}?mine" in answer.text
-    await fill_in(api, EDIT, EDIT, **FORM | {"product_images": f"{URL}?mine"})
+    await fill_in(api, EDIT, EDIT, **mine)
     assert (await read(api, "/products/1"))["product_images"] == [f"{URL}?mine"]
 
 

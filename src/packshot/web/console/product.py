@@ -56,13 +56,16 @@ async def retry_image(image_id: ImageId, backend: InBackend, _: Form) -> Respons
 
 
 @router.post("/products/{product_id}/images")
-async def add_image(product_id: ProductId, backend: InBackend, fields: Form) -> Response:
+async def add_image(request: Request, product_id: ProductId, backend: InBackend, fields: Form) -> Response:
     """Add an image by its URL, at the end."""
+    url = fields.get("image_url", "").strip()
     try:
-        body = NewImage.model_validate({"image_url": fields.get("image_url", "").strip()})
-    except ValidationError as error:
-        raise InvalidInput("image_url", problems(error.errors())[0]["message"]) from error
-    row = await backend.producer.submit_image(body.image_url, product_id)
+        body = NewImage.model_validate({"image_url": url})
+        row = await backend.producer.submit_image(body.image_url, product_id)
+    except (ValidationError, InvalidInput) as error:
+        product = await backend.products.get(product_id)
+        image = next(iter(product["images"]), None)
+        return await _show(request, backend, image, product, added=(url, _sentence(error)))
     return to(product_id, row["image_id"])
 
 
@@ -96,8 +99,13 @@ def _moved(urls: Sequence[str], position: int, place: str) -> list[str]:
 
 
 async def _show(
-    request: Request, backend: InBackend, image: Row | None, product: Row | None = None
+    request: Request,
+    backend: InBackend,
+    image: Row | None,
+    product: Row | None = None,
+    added: tuple[str, str] = ("", ""),
 ) -> Response:
+    url, problem = added
     shop_page = ""
     if image and image["renditions"]:
         alt = product["product_name"] if product else ""
@@ -105,8 +113,15 @@ async def _show(
     return await show(
         request,
         "product.html",
+        422 if problem else 200,
         product=view_product(product, backend.store) if product else None,
         image=view_image(image, backend.store) if image else None,
         ended=sum(one["state"] in ENDED for one in product["images"]) if product else 0,
         to_paste=shop_page,
+        image_url=url,
+        wrong={"image_url": problem} if problem else {},
     )
+
+
+def _sentence(error: ValidationError | InvalidInput) -> str:
+    return str(error) if isinstance(error, InvalidInput) else problems(error.errors())[0]["message"]

@@ -58,7 +58,7 @@ async def list_products(request: Request, backend: InBackend) -> Response:
 @router.get("/new")
 async def new_product(request: Request, backend: InBackend) -> Response:
     """Show the form for a product."""
-    return await _form(request, backend, BLANK)
+    return await _form(request, backend, BLANK, BLANK)
 
 
 @router.post("")
@@ -68,7 +68,7 @@ async def create_product(request: Request, backend: InBackend, fields: Form) -> 
         body = NewProduct.model_validate(_typed(fields))
         row = await backend.producer.submit(body.product())
     except (ValidationError, InvalidInput) as error:
-        return await _form(request, backend, fields, wrong=_wrong(error))
+        return await _form(request, backend, fields, BLANK, wrong=_wrong(error, fields.get("product_images", "")))
     return to(row["product_id"])
 
 
@@ -76,26 +76,25 @@ async def create_product(request: Request, backend: InBackend, fields: Form) -> 
 async def edit_product(request: Request, product_id: ProductId, backend: InBackend) -> Response:
     """Show the form with what the product is now."""
     product = await _read(product_id, backend)
-    fields = {
-        "user_id": str(product.user_id),
-        "product_name": product.product_name,
-        "product_description": product.product_description,
-        "product_images": "\n".join(product.product_images),
-        "product_price": f"{product.product_price:f}",
-    }
-    return await _form(request, backend, fields, product)
+    return await _form(request, backend, _written(product), _written(product), product)
 
 
 @router.post("/{product_id}/edit")
 async def change_product(
     request: Request, product_id: ProductId, backend: InBackend, fields: Form
 ) -> Response:
-    """Change the product to what the form says; images that others changed meanwhile are not overwritten."""
+    """Change what was changed in the form, so that what others changed meanwhile stays."""
+    seen = {name: fields.get(f"seen_{name}", "") for name in BLANK}
     try:
-        await backend.producer.change(product_id, *_changes(fields))
+        body = NewProduct.model_validate(_typed(fields))
+        changes = {name: getattr(body, name) for name in _differing(fields, seen)}
+        images = seen["product_images"].split() if "product_images" in changes else None
+        await backend.producer.change(product_id, changes, images)
     except (ValidationError, InvalidInput, Conflict) as error:
         product = await _read(product_id, backend)
-        return await _form(request, backend, fields, product, wrong=_wrong(error))
+        if isinstance(error, Conflict):
+            seen["product_images"] = _written(product)["product_images"]
+        return await _form(request, backend, fields, seen, product, wrong=_wrong(error, fields.get("product_images", "")))
     return to(product_id)
 
 
@@ -109,6 +108,7 @@ async def _form(
     request: Request,
     backend: InBackend,
     fields: dict[str, str],
+    seen: dict[str, str],
     product: ProductView | None = None,
     wrong: dict[str, str] | None = None,
 ) -> Response:
@@ -117,6 +117,7 @@ async def _form(
         "product_form.html",
         422 if wrong else 200,
         fields=BLANK | fields,
+        seen=seen,
         product=product,
         wrong=wrong or {},
         users=await backend.users.all(),
@@ -134,8 +135,19 @@ def _query(said: dict[str, str]) -> tuple[ProductQuery | None, dict[str, str]]:
         return None, _wrong(error)
 
 
+def _written(product: ProductView) -> dict[str, str]:
+    """Write a product as the text of a form: a URL on each line."""
+    return {
+        "user_id": str(product.user_id),
+        "product_name": product.product_name,
+        "product_description": product.product_description,
+        "product_images": "\n".join(product.product_images),
+        "product_price": f"{product.product_price:f}",
+    }
+
+
 def _typed(fields: dict[str, str]) -> dict[str, Any]:
-    """Read the text of a form as the API's fields: a URL on each line."""
+    """Read the text of a form as the API's fields."""
     number = fields.get("user_id", "").strip()
     return {
         "user_id": int(number) if USER_ID.fullmatch(number) else number,
@@ -146,25 +158,22 @@ def _typed(fields: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _changes(fields: dict[str, str]) -> tuple[dict[str, Any], list[str] | None]:
-    """Return what the form changes; and if that is the images, those that it was filled with."""
-    changes = dict(NewProduct.model_validate(_typed(fields)))
-    seen = fields.get("seen_images", "").split()
-    if changes["product_images"] == seen:
-        return {name: value for name, value in changes.items() if name != "product_images"}, None
-    return changes, seen
+def _differing(fields: dict[str, str], seen: dict[str, str]) -> list[str]:
+    typed, before = _typed(fields), _typed(seen)
+    return [name for name in typed if typed[name] != before[name]]
 
 
-def _wrong(error: ValidationError | InvalidInput | Conflict) -> dict[str, str]:
-    """Say what is wrong with which field; of several URLs, which of them."""
+def _wrong(error: ValidationError | InvalidInput | Conflict, images: str = "") -> dict[str, str]:
+    """Say what is wrong with which field; of several URLs, in which line of `images`."""
     if isinstance(error, Conflict):
         return {"product_images": f"{error} Save again to have yours instead, or cancel to see them."}
     if isinstance(error, InvalidInput):
         return {error.field: str(error)}
     found: dict[str, str] = {}
+    lines = [number for number, line in enumerate(images.splitlines(), 1) for _ in line.split()]
     for problem in problems(error.errors()):
         name, _, place = problem["field"].partition("[")
-        where = f"Line {int(place.rstrip(']')) + 1}: " if place else ""
+        where = f"Line {lines[int(place.rstrip(']'))]}: " if place else ""
         found[name] = f"{found[name]}\n" if name in found else ""
         found[name] += where + problem["message"]
     return found

@@ -13,22 +13,23 @@ function furnish(figure) {
   const slider = Object.assign(document.createElement("input"), { type: "range", value: 50, step: 0.5 });
   slider.ariaLabel = "How much of the left picture is shown, in percent";
   const over = Object.assign(document.createElement("div"), { className: "over" });
-  const other = over.appendChild(Object.assign(new Image(), { alt: "" }));
   const names = ["left", "right"].map((side) =>
     Object.assign(document.createElement("span"), { className: `name ${side}`, ariaHidden: "true" }));
   const cut = () => both.style.setProperty("--cut", `${slider.value}%`);
 
   const choose = async () => {
-    const isOn = left.value !== "";
-    both.classList.toggle("split", isOn);
-    [over, slider, ...names].forEach((part) => (isOn ? both.append(part) : part.remove()));
-    said.textContent = isOn ? "Fetching …" : "";
-    if (!isOn) return;
+    const address = left.value;
+    said.textContent = address && "Fetching …";
+    const { other, words = "" } = address ? await load(address) : {};
+    if (left.value !== address) return; // it comes when something else has been chosen
+    said.textContent = words;
+    both.classList.toggle("split", Boolean(other));
+    [over, slider, ...names].forEach((part) => (other ? both.append(part) : part.remove()));
+    if (!other) return;
     [other.width, other.height] = [picture.getAttribute("width"), picture.getAttribute("height")];
-    other.removeAttribute("src");
+    over.replaceChildren(other);
     [left, right].forEach((select, i) => (names[i].textContent = select.selectedOptions[0].dataset.name));
     cut();
-    await show(other, left, said);
   };
   left.addEventListener("change", choose);
   right.addEventListener("change", () => {
@@ -41,20 +42,20 @@ function furnish(figure) {
   zoom.addEventListener("click", () => {
     const isOn = stage.classList.toggle("zoomed");
     zoom.ariaPressed = String(isOn);
-    isOn ? stage.setAttribute("tabindex", "0") : stage.removeAttribute("tabindex");
+    const reachable = { tabindex: "0", role: "group", "aria-label": "Zoomed picture" };
+    for (const [name, value] of Object.entries(reachable)) isOn ? stage.setAttribute(name, value) : stage.removeAttribute(name);
     if (isOn) stage.scrollTo((stage.scrollWidth - stage.clientWidth) / 2, (stage.scrollHeight - stage.clientHeight) / 2);
   });
   controls.hidden = false;
 }
 
-// The source may be gone: its server's answer is a sentence then. What comes when something else has been chosen
-// is too late.
-async function show(picture, select, said) {
-  const address = select.value;
-  const answer = await fetch(address).catch(() => null);
-  const isPicture = answer?.headers.get("content-type")?.startsWith("image/");
-  const words = !answer ? "Packshot does not answer." : isPicture ? answer.headers.get("x-packshot-note") ?? "" : (await answer.json()).detail;
-  if (select.value !== address) return;
-  said.textContent = words;
-  if (isPicture) picture.src = address;
+// A source may be gone: its server's answer is a sentence then. A rendition may lie with another server, where no
+// script may read.
+async function load(address) {
+  const answer = address.endsWith("/source") ? await fetch(address).catch(() => null) : null;
+  const isWords = answer && !answer.headers.get("content-type")?.startsWith("image/");
+  if (isWords) return { words: (await answer.json()).detail };
+  const other = Object.assign(new Image(), { alt: "", src: address });
+  const isThere = await other.decode().then(() => true, () => false);
+  return isThere ? { other, words: answer?.headers.get("x-packshot-note") ?? "" } : { words: "It cannot be loaded." };
 }

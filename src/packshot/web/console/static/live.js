@@ -10,6 +10,7 @@ const PAUSE_MS = { product: 1500, list: 3000, totals: 5000 }; // between two fet
 let events = null;
 let waiting = null;
 let isMissed = false; // something changed while the page was on its way
+let isSkipped = false; // a piece stayed as it was, because somebody was at it
 let last = 0;
 const written = pieces(document); // as the server wrote them, before we dressed them
 
@@ -18,6 +19,7 @@ export function follow(dress) {
   document.addEventListener("visibilitychange", look);
   addEventListener("pagehide", rest);
   addEventListener("pageshow", look);
+  addEventListener("focusout", () => isSkipped && refresh(dress));
   look();
 }
 
@@ -67,7 +69,7 @@ function refresh(dress, pause = PAUSE_MS.product) {
 }
 
 async function fetchAgain(dress) {
-  isMissed = false;
+  isMissed = isSkipped = false;
   last = Date.now();
   const answer = await fetch(location.href, { headers: { accept: "text/html" } }).catch(() => null);
   if (answer?.status === 404) location.reload(); // what it shows has been deleted; that is a page, too
@@ -98,7 +100,11 @@ function arrange(list, dress) {
   old.replaceChildren(...items);
 }
 
-const isInUse = (piece) => piece.contains(document.activeElement); // next time: somebody is at it
+function isInUse(piece) {
+  const isSo = piece.contains(document.activeElement);
+  isSkipped ||= isSo;
+  return isSo;
+}
 
 function pieces(root) {
   return new Map(find(root, "[data-live]").map((one) => [one.id, one.outerHTML.replace(/(<time[^>]*>)[^<]*/g, "$1")]));
