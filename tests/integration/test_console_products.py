@@ -119,9 +119,8 @@ async def test_images_that_somebody_else_changed_meanwhile_are_replaced_only_by_
 ) -> None:
     await create(api, product_images=[f"{URL}?theirs"])
 
-    answer = await fill_in(
-        api, EDIT, EDIT, **FORM | {"product_images": f"{URL}?mine", "seen_product_images": URL}
-    )
+    mine = FORM | {"product_images": f"{URL}?mine"}
+    answer = await fill_in(api, EDIT, EDIT, **mine, seen_product_images=URL)
 
     assert answer.status_code == 422
     assert "changed by somebody else meanwhile" in answer.text

@@ -29,6 +29,8 @@ BLANK: Final = {
     "product_price": "",
 }
 STATES: Final = tuple(ImageState)
+
+Wrong = ValidationError | InvalidInput | Conflict
 USER_ID: Final = re.compile("[0-9]{1,10}")
 
 
@@ -68,7 +70,7 @@ async def create_product(request: Request, backend: InBackend, fields: Form) -> 
         body = NewProduct.model_validate(_typed(fields))
         row = await backend.producer.submit(body.product())
     except (ValidationError, InvalidInput) as error:
-        return await _form(request, backend, fields, BLANK, wrong=_wrong(error, fields.get("product_images", "")))
+        return await _form(request, backend, fields, BLANK, error=error)
     return to(row["product_id"])
 
 
@@ -94,7 +96,7 @@ async def change_product(
         product = await _read(product_id, backend)
         if isinstance(error, Conflict):
             seen["product_images"] = _written(product)["product_images"]
-        return await _form(request, backend, fields, seen, product, wrong=_wrong(error, fields.get("product_images", "")))
+        return await _form(request, backend, fields, seen, product, error)
     return to(product_id)
 
 
@@ -110,8 +112,9 @@ async def _form(
     fields: dict[str, str],
     seen: dict[str, str],
     product: ProductView | None = None,
-    wrong: dict[str, str] | None = None,
+    error: Wrong | None = None,
 ) -> Response:
+    wrong = _wrong(error, fields.get("product_images", "")) if error else {}
     return await show(
         request,
         "product_form.html",
@@ -119,7 +122,7 @@ async def _form(
         fields=BLANK | fields,
         seen=seen,
         product=product,
-        wrong=wrong or {},
+        wrong=wrong,
         users=await backend.users.all(),
     )
 
@@ -163,7 +166,7 @@ def _differing(fields: dict[str, str], seen: dict[str, str]) -> list[str]:
     return [name for name in typed if typed[name] != before[name]]
 
 
-def _wrong(error: ValidationError | InvalidInput | Conflict, images: str = "") -> dict[str, str]:
+def _wrong(error: Wrong, images: str = "") -> dict[str, str]:
     """Say what is wrong with which field; of several URLs, in which line of `images`."""
     if isinstance(error, Conflict):
         return {"product_images": f"{error} Save again to have yours instead, or cancel to see them."}
