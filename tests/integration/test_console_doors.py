@@ -112,3 +112,15 @@ async def test_pictures_that_lie_elsewhere_may_come_from_there_and_nothing_else(
 
     assert "img-src 'self' data: https://cdn.example:8443;" in policy
     assert policy.count("cdn.example") == 1
+
+
+@pytest.mark.parametrize("written", ["back=%00", "back=%ff", "back=\0"])
+async def test_a_form_that_is_no_text_is_refused(api: AsyncClient, written: str) -> None:
+    headers = BROWSER | {"content-type": "application/x-www-form-urlencoded"}
+
+    assert (await api.post("/console/theme", content=written, headers=headers)).status_code == 422
+
+
+@pytest.mark.parametrize(("path", "place"), [("/console/", "/"), ("/console/products/", "/console/products")])
+async def test_a_slash_too_many_does_no_harm(api: AsyncClient, path: str, place: str) -> None:
+    assert (await api.get(path, headers=BROWSER)).headers["location"] == place

@@ -79,7 +79,7 @@ async def test_a_group_is_retried_and_no_other(api: AsyncClient) -> None:
 
 @pytest.mark.usefixtures("image_ids")
 async def test_everything_that_failed_is_retried_at_once(api: AsyncClient) -> None:
-    await fill_in(api, FAILURES, f"{FAILURES}/retry")
+    await fill_in(api, FAILURES, f"{FAILURES}/retry", all=1)
 
     assert await states(api) == ["pending"] * 3
 
@@ -141,3 +141,14 @@ async def test_the_system_shows_its_parts_its_workers_and_no_secret(
     assert "PACKSHOT_DATABASE_URL" in page
     assert "cache.example" in page
     assert "planted-password" not in page
+
+
+async def test_a_form_that_names_no_failures_retries_none(api: AsyncClient) -> None:
+    answer = await fill_in(api, FAILURES, f"{FAILURES}/retry", cod="source_gone")
+
+    assert answer.status_code == 422
+
+
+@pytest.mark.parametrize("path", ["/console/failures?code=%00", "/console/failures.csv?host=%00"])
+async def test_what_is_no_text_is_looked_for_nowhere(api: AsyncClient, path: str) -> None:
+    assert "makes no sense" in await look(api, path, 422)

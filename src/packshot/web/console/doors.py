@@ -17,6 +17,7 @@ from packshot.web.guards import OURSELVES
 from packshot.web.problems import AWAY, STATUSES, note_outage, status_of
 
 NO_SUCH_PAGE: Final = "There is no such page."
+NO_SENSE: Final = "What this address asks for makes no sense. Look for it from the overview."
 NO_BUGS: Final[tuple[type[Exception], ...]] = (RequestValidationError, HTTPException, *STATUSES)
 AGAIN_SECONDS: Final = "5"
 
@@ -53,6 +54,8 @@ async def explain(request: Request, error: Exception) -> Response:
             return page
         case PackshotError():
             return await _sorry(request, status_of(error), str(error))
+        case RequestValidationError() if error.errors()[0]["loc"][0] == "query":
+            return await _sorry(request, HTTPStatus.UNPROCESSABLE_ENTITY, NO_SENSE)
     return await _sorry(request, HTTPStatus.NOT_FOUND, NO_SUCH_PAGE)
 
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 from starlette.types import Send
 
-from packshot.errors import CATALOGUE, ServiceUnavailable
+from packshot.errors import CATALOGUE, InvalidInput, ServiceUnavailable
 from packshot.models import LARGEST_BIGINT
 from packshot.overview import FailedImage
 from packshot.web.backend import InBackend
@@ -34,9 +34,10 @@ COLUMNS: Final = (
     "failed at",
 )
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would calculate what begins so
+TEXT: Final = r"^[^\x00]*$"  # which PostgreSQL takes
 
-Code = Annotated[str, Query(max_length=60)]
-Host = Annotated[str, Query(max_length=HOST_CHARACTERS)]
+Code = Annotated[str, Query(max_length=60, pattern=TEXT)]
+Host = Annotated[str, Query(max_length=HOST_CHARACTERS, pattern=TEXT)]
 
 
 class Table(StreamingResponse):
@@ -81,7 +82,10 @@ async def list_failures(
 @router.post("/failures/retry")
 async def retry_failures(backend: InBackend, fields: Form) -> Response:
     """Give the images of a group, or all that failed, new attempts."""
-    await backend.producer.retry_failed(fields.get("code") or None, fields.get("host") or None)
+    code, host = fields.get("code"), fields.get("host")
+    if not (code or host or "all" in fields):
+        raise InvalidInput("all", "The form says neither which failures to retry, nor all of them.")
+    await backend.producer.retry_failed(code or None, host or None)
     return RedirectResponse("/console/failures", 303)
 
 

@@ -16,6 +16,7 @@ from packshot.web.console.pages import COOKIE, form_token
 
 MOST_FIELDS: Final = 1_000
 FORM: Final = "application/x-www-form-urlencoded"
+UNREADABLE: Final = "The form holds what is no text."
 STALE: Final = "This form is not from a page of this console, or is too old. Load the page again."
 
 
@@ -33,9 +34,12 @@ async def _fields(request: Request) -> dict[str, str]:
         raise HTTPException(403, STALE)
     try:
         text = (await request.body()).decode()
-        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_FIELDS))
+        fields = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
     except ValueError as error:
-        raise HTTPException(422, "The form cannot be read.") from error
+        raise HTTPException(422, UNREADABLE) from error
+    if any("\0" in value for _, value in fields):
+        raise HTTPException(422, UNREADABLE)
+    return dict(fields)
 
 
 async def _read(request: Request) -> dict[str, str]:

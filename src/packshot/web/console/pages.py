@@ -62,6 +62,7 @@ ENVIRONMENT.filters |= {
 ENVIRONMENT.globals |= {
     "file": files.address,
     "version": __version__,
+    "themes": THEMES,
     "catalogue": CATALOGUE,
     "small_picture": small_picture,
     "full_picture": full_picture,

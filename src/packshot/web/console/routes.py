@@ -3,6 +3,7 @@
 from typing import Final
 
 from fastapi import APIRouter, Response
+from fastapi.responses import RedirectResponse
 
 from packshot.errors import NotFound
 from packshot.web.console import (
@@ -24,8 +25,12 @@ nowhere = APIRouter(prefix="/console", include_in_schema=False, route_class=Page
 
 @nowhere.get("/{path:path}")
 @nowhere.post("/{path:path}")
-async def lose_the_way(path: str) -> Response:  # noqa: ARG001 - FastAPI wants it named
-    """Refuse."""
+async def lose_the_way(path: str) -> Response:
+    """Leave a slash at the end out, and lead from /console itself to the overview; refuse else."""
+    if path.endswith("/"):
+        return RedirectResponse(f"/console/{path.rstrip('/')}", 308)
+    if not path:
+        return RedirectResponse("/", 308)
     raise NotFound(NO_SUCH_PAGE)
 
 

@@ -6,8 +6,9 @@ import { compare } from "./compare.js";
 import { copy } from "./copy.js";
 import { follow } from "./live.js";
 import { sort } from "./sort.js";
+import { theme } from "./theme.js";
 
-const dress = (root) => [blur, compare, copy, sort].forEach((part) => part(root));
+const dress = (root) => [blur, compare, copy, sort, theme].forEach((part) => part(root));
 
 dress(document);
 follow(dress);
