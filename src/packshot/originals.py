@@ -2,8 +2,8 @@
 Shows a source as its supplier has it now: downloaded anew, and made as large as our own picture of it.
 
 The store keeps renditions, never sources. Who wants to see both side by side asks for this one, and gets it
-without loss, through the same guards and walls as every source. One at a time; the last few stay in memory
-for some minutes, because whoever compares looks twice. Nothing is written on a row.
+without loss, through the same guards and walls as every source. One at a time; the last few stay in memory,
+and do for some minutes, because whoever compares looks twice. Nothing is written on a row.
 """
 
 import asyncio

@@ -5,15 +5,19 @@ import json
 from asyncio import StreamReader
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
+from starlette.types import Message
 from tests.callers import Caller, request, serving
 from tests.rows import a_product, eventually
 
 from packshot.app import App, open_api
+from packshot.errors import ServiceUnavailable
 from packshot.keys import Scope
 from packshot.news import Event
+from packshot.web import events
+from packshot.web.events import EventStream
 
 LAST_CHUNK = "0\r\n"
 
@@ -159,9 +163,38 @@ async def test_who_reads_nothing_is_dropped_and_nobody_else_waits(port: int, app
         assert [listener.has_ended for listener in app.news.listeners].count(False) == 1
 
 
-@pytest.mark.parametrize("position", ["nonsense", "1-5:4:", "%00", "%F0%9F%92%A9"])
-async def test_a_position_that_makes_no_sense_is_told_to_look_again(port: int, position: str) -> None:
-    async with listening(port, f"?since={position}") as tab:
+async def nobody_knows() -> NoReturn:
+    """Ask for keys while the database is away."""
+    raise ServiceUnavailable("The database is away.")
+
+
+async def stays() -> NoReturn:
+    """Receive nothing from a client that reads."""
+    await asyncio.Event().wait()
+    raise AssertionError("nobody sets it")
+
+
+async def test_while_nobody_can_say_who_listens_silence_is_all_that_is_told(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "SILENCE_SECONDS", 0.01)
+    sent: asyncio.Queue[Message] = asyncio.Queue()
+    stream = EventStream(app.news, "", nobody_knows)
+    telling = asyncio.create_task(stream({"type": "http"}, stays, sent.put))
+    head = await sent.get()
+    assert (b"cache-control", b"no-store") in head["headers"]
+    assert (b"x-accel-buffering", b"no") in head["headers"]
+    assert [(await sent.get())["body"] for _ in range(2)] == [b"retry: 2000\n\n", b":\n\n"]
+    for listener in app.news.listeners:
+        listener.tell(Event("1-1:1:", {"kind": "image"}))
+
+    await telling
+
+    assert b"image" not in b"".join([sent.get_nowait()["body"] for _ in range(sent.qsize())])
+
+
+async def test_a_position_that_makes_no_sense_is_told_to_look_again(port: int) -> None:
+    async with listening(port, "?since=nonsense") as tab:
         assert (await tab.hear())["kind"] == "many"
 
 

@@ -9,8 +9,14 @@ from httpx import AsyncClient
 from tests.shop import create, read
 from tests.visitor import BROWSER, fill_in, look
 
+from packshot.stores import open_store
 from packshot.web.console.files import EDITION
 
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+POLICY = (
+    "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self'; connect-src 'self';"
+    " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
 PAGES = ("/console/products", "/console/products/new", "/console/products/1", "/docs", "/console/nowhere")
 
 
@@ -22,9 +28,8 @@ async def test_a_page_loads_nothing_from_elsewhere_and_runs_only_files_of_ours(
 
     page = await api.get(path, headers=BROWSER)
 
-    policy = page.headers["content-security-policy"]
-    assert policy.startswith("default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self';")
-    assert "frame-ancestors 'none'" in policy
+    assert page.headers["content-security-policy"] == POLICY
+    assert page.headers["referrer-policy"] == "same-origin"
     assert not re.search(r"<script(?! type=\"module\" src=\"/)|<style| style=| on[a-z]+=", page.text)
     assert page.headers["cache-control"] == "no-store"
 
@@ -32,6 +37,20 @@ async def test_a_page_loads_nothing_from_elsewhere_and_runs_only_files_of_ours(
 @pytest.mark.parametrize("path", ["/console/products/99", "/console/products/x", "/console/what/ever"])
 async def test_what_is_not_there_is_a_page_that_says_so(api: AsyncClient, path: str) -> None:
     assert "Not Found" in await look(api, path, 404)
+
+
+async def test_a_form_sent_to_nowhere_is_answered_by_a_page(api: AsyncClient) -> None:
+    answer = await fill_in(api, "/console/products", "/console/nowhere")
+
+    assert answer.status_code == 404
+    assert "There is no such page." in answer.text
+
+
+@pytest.mark.parametrize(
+    "written", [b"back=%00", b"back=%ff", b"back=\0", b"back=\xff", b"&".join([b"back=/"] * 1_001)]
+)
+async def test_a_form_that_cannot_be_read_is_refused(api: AsyncClient, written: bytes) -> None:
+    assert (await api.post("/console/theme", content=written, headers=BROWSER | FORM)).status_code == 422
 
 
 async def test_a_form_without_our_token_changes_nothing(api: AsyncClient) -> None:
@@ -81,10 +100,17 @@ async def test_colours_are_remembered_and_lead_back(api: AsyncClient) -> None:
 
 
 async def test_colours_that_we_have_not_are_not_remembered(api: AsyncClient) -> None:
-    answer = await fill_in(api, "/console/products", "/console/theme", theme="\u20ac", back="/")
+    answer = await fill_in(api, "/console/products", "/console/theme", theme="purple", back="/")
 
     assert answer.status_code == 303
     assert "set-cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_a_cookie_that_was_given_in_private_stays_there(api: AsyncClient, scheme: str) -> None:
+    cookie = (await api.get(f"{scheme}://localhost/console/products")).headers["set-cookie"]
+
+    assert ("Secure" in cookie) == (scheme == "https")
 
 
 @pytest.mark.parametrize("back", ["//evil.example/", "/\\evil.example", "https://evil.example"])
@@ -110,15 +136,20 @@ async def test_pictures_that_lie_elsewhere_may_come_from_there_and_nothing_else(
 
     policy = (await api.get("/console/products")).headers["content-security-policy"]
 
-    assert "img-src 'self' data: https://cdn.example:8443;" in policy
-    assert policy.count("cdn.example") == 1
+    assert policy == POLICY.replace("data:", "data: https://cdn.example:8443")
 
 
-@pytest.mark.parametrize("written", ["back=%00", "back=%ff", "back=\0"])
-async def test_a_form_that_is_no_text_is_refused(api: AsyncClient, written: str) -> None:
-    headers = BROWSER | {"content-type": "application/x-www-form-urlencoded"}
+async def test_pictures_in_a_bucket_may_come_from_there(
+    api: AsyncClient, routes: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "not a secret")
+    bucket = open_store("s3://pictures/shop?region=eu-central-1&endpoint=https://s3.example:9000")
+    routes.state.backend = replace(routes.state.backend, store=bucket)
 
-    assert (await api.post("/console/theme", content=written, headers=headers)).status_code == 422
+    policy = (await api.get("/console/products")).headers["content-security-policy"]
+
+    assert policy == POLICY.replace("data:", "data: https://s3.example:9000")
 
 
 @pytest.mark.parametrize(("path", "place"), [("/console/", "/"), ("/console/products/", "/console/products")])

@@ -2,12 +2,13 @@
 
 import csv
 import io
+import re
 from dataclasses import replace
 
 import pytest
 from fastapi import FastAPI
 from httpx import AsyncClient
-from tests.rows import fail
+from tests.rows import claimed, fail, finish
 from tests.shop import create, read
 from tests.visitor import BROWSER, fill_in, look
 
@@ -16,6 +17,7 @@ from packshot.database import Database
 from packshot.ledger import Ledger
 from packshot.overview import Overview
 from packshot.settings import load_settings
+from packshot.web.console import failures, overview
 
 FAILURES = "/console/failures"
 
@@ -57,6 +59,37 @@ async def test_the_overview_counts_and_groups(api: AsyncClient) -> None:
 
 
 @pytest.mark.usefixtures("image_ids")
+async def test_the_overview_shows_what_fails_most_and_leads_to_the_rest(
+    api: AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overview, "MOST_FAILURES", 1)
+
+    page = await look(api, "/")
+
+    assert "source_gone" in page
+    assert "not_an_image" not in page
+
+
+async def test_the_overview_shows_the_newest_products(api: AsyncClient) -> None:
+    for number in range(9):
+        await create(api, product_name=f"Boot {number}", product_images=[])
+
+    page = await look(api, "/")
+
+    assert re.findall(r"Boot \d", page) == [f"Boot {number}" for number in range(8, 0, -1)]
+
+
+async def test_the_overview_draws_when_images_became_ready(api: AsyncClient, app: App) -> None:
+    await create(api)
+    await finish(app.images, await claimed(app.images, 1))
+
+    page = await look(api, "/")
+
+    assert page.count('height="42.0"') == 1
+    assert page.count('height="1"') == 59
+
+
+@pytest.mark.usefixtures("image_ids")
 async def test_failures_are_grouped_and_narrowed_down(api: AsyncClient) -> None:
     groups = await look(api, FAILURES)
     assert "b.example" in groups
@@ -89,6 +122,8 @@ async def test_a_table_for_a_supplier_has_his_images_and_what_to_do(api: AsyncCl
     answer = await api.get(f"{FAILURES}.csv?host=a.example")
 
     assert answer.headers["content-disposition"] == 'attachment; filename="failures-a-example.csv"'
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.text.startswith("\ufeff")
     rows = list(csv.DictReader(io.StringIO(answer.text.removeprefix("\ufeff"))))
     assert [(row["image"], row["url"]) for row in rows] == [
         ("2", "https://a.example/2.jpg"),
@@ -113,30 +148,37 @@ async def test_what_a_supplier_wrote_is_no_markup(api: AsyncClient) -> None:
     assert "<b>" not in (await api.get(FAILURES, headers=BROWSER)).text.partition("not_an_image")[2]
 
 
-async def test_many_failures_are_shown_in_pages(api: AsyncClient, app: App) -> None:
-    urls = [f"https://a.example/{number:03}.jpg" for number in range(51)]
-    product = await create(api, product_images=urls)
-    for image in product["images"]:
-        await fail(app.images, image["id"])
+async def test_many_failures_are_shown_in_pages(
+    api: AsyncClient, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failures, "ON_A_PAGE", 2)
+    product = await create(api, product_images=[f"https://a.example/{number}.jpg" for number in range(3)])
+    oldest, *others = [image["id"] for image in product["images"]]
+    for image_id in others:
+        await fail(app.images, image_id)
+    assert 'rel="next"' not in await look(api, f"{FAILURES}?code=source_gone")
+    await fail(app.images, oldest)
 
     first = await look(api, f"{FAILURES}?code=source_gone")
-    assert "050.jpg" in first
-    assert "000.jpg" not in first
+    assert "2.jpg" in first
+    assert "0.jpg" not in first
     older = first.partition('rel="next" href="')[2].partition('"')[0]
-    assert "000.jpg" in await look(api, FAILURES + older)
+    assert "0.jpg" in await look(api, FAILURES + older)
 
 
 async def test_the_system_shows_its_parts_its_workers_and_no_secret(
     api: AsyncClient, app: App, database: Database, routes: FastAPI
 ) -> None:
     settings = load_settings(cache_url="redis://:planted-password@cache.example/0")
-    overview = Overview(database, Ledger(database), settings)
-    routes.state.backend = replace(routes.state.backend, overview=overview)
+    about = Overview(database, Ledger(database), settings)
+    routes.state.backend = replace(routes.state.backend, overview=about)
+    (app.settings.data_dir / "store").write_text("in the way")
     await app.workers.heartbeat(app.desk.worker, {"late_results": 2})
 
     page = await look(api, "/console/system")
 
-    assert page.count("does not answer") == 0
+    assert page.count('ready">answers') == 1
+    assert page.count("does not answer") == 1
     assert "late results: 2" in page
     assert "PACKSHOT_DATABASE_URL" in page
     assert "cache.example" in page

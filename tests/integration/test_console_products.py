@@ -1,5 +1,6 @@
 """The console's products, without a script: the grid, its filters and pages, and the form."""
 
+import pytest
 from httpx import AsyncClient
 from tests.shop import URL, create, read
 from tests.visitor import fill_in, look
@@ -64,10 +65,35 @@ async def test_a_form_that_is_wrong_comes_back_with_what_was_written(api: AsyncC
     assert (await read(api, "/products"))["products"] == []
 
 
-async def test_a_user_who_is_not_there_is_a_problem_of_that_field(api: AsyncClient) -> None:
-    answer = await fill_in(api, f"{GRID}/new", GRID, **FORM | {"user_id": "7"})
+async def test_each_url_that_is_wrong_is_said_with_its_line(api: AsyncClient) -> None:
+    answer = await fill_in(api, f"{GRID}/new", GRID, **FORM | {"product_images": f"{URL}\nftp://a\nftp://b"})
 
-    assert "There is no user 7." in answer.text
+    problem = answer.text.partition('id="product_images-problem">')[2].partition("</p>")[0]
+    assert [line.partition(":")[0] for line in problem.splitlines()] == ["Line 2", "Line 3"]
+
+
+@pytest.mark.parametrize(("page", "action"), [(f"{GRID}/new", GRID), (EDIT, EDIT)])
+async def test_a_user_who_is_not_there_is_a_problem_of_that_field(
+    api: AsyncClient, page: str, action: str
+) -> None:
+    await create(api)
+
+    answer = await fill_in(api, page, action, **FORM | {"user_id": "7"})
+
+    assert answer.status_code == 422
+    assert 'id="user_id-problem">There is no user 7.' in answer.text
+
+
+async def test_a_description_has_the_line_breaks_of_the_api(api: AsyncClient) -> None:
+    await fill_in(api, f"{GRID}/new", GRID, **FORM | {"product_description": "One\r\ntwo"})
+
+    assert (await read(api, "/products/1"))["product_description"] == "One\ntwo"
+
+
+async def test_a_round_price_is_written_as_people_write_it(api: AsyncClient) -> None:
+    await create(api, product_price=100)
+
+    assert 'value="100"' in await look(api, EDIT)
 
 
 async def test_editing_keeps_the_images_whose_url_stays(api: AsyncClient) -> None:

@@ -13,7 +13,14 @@ from packshot.keys import Scope
 from packshot.web.console.pages import COOKIE, form_token
 
 SIGN_IN = "/console/sign-in"
-PAGES = ("/", "/console/products", "/console/products/1", "/console/failures", "/console/system", "/docs")
+PAGES = (
+    "/",
+    "/console/products?product_name=a+b&state=",
+    "/console/products/1",
+    "/console/failures",
+    "/console/system",
+    "/docs",
+)
 
 
 @pytest.fixture
@@ -42,6 +49,18 @@ async def test_a_page_leads_to_the_door_and_the_door_knows_where_one_wanted_to(
     door = urlsplit(answer.headers["location"])
     assert (door.path, parse_qs(door.query)) == (SIGN_IN, {"next": [path]})
     assert f'name="next" value="{path}"' in await look(api, answer.headers["location"])
+
+
+@pytest.mark.usefixtures("secret")
+async def test_what_only_a_form_may_be_sent_to_is_nowhere_to_go_to(api: AsyncClient) -> None:
+    answer = await api.post("/console/products/1/delete", headers=BROWSER)
+
+    assert answer.headers["location"] == f"{SIGN_IN}?next=%2F"
+
+
+async def test_the_door_leads_to_no_other_server(api: AsyncClient, secret: str) -> None:
+    assert 'name="next" value="/"' in await look(api, f"{SIGN_IN}?next=//evil.example/")
+    assert (await sign_in(api, secret, "//evil.example/")).headers["location"] == "/"
 
 
 async def test_an_admin_is_let_in_and_led_on(api: AsyncClient, secret: str) -> None:

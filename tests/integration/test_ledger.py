@@ -214,3 +214,26 @@ async def test_what_was_added_up_is_forgotten_after_a_while(
 
     assert len(await database.fetch("SELECT FROM changes")) == 1
     assert [row[3] for row in await counted(ledger, database)] == [2]
+
+
+async def test_minutes_of_long_ago_are_forgotten(images: Images, ledger: Ledger, database: Database) -> None:
+    await database.execute("INSERT INTO ready_minutes VALUES (now() - interval '3 hours', 1)")
+    await an_image(images)
+
+    await ledger.add_up(older_than_seconds=0)
+
+    assert await database.fetch("SELECT FROM ready_minutes") == []
+
+
+async def test_counting_everything_takes_as_long_as_it_takes(
+    ledger: Ledger, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "packshot.ledger.COUNT_ALL",
+        "INSERT INTO tallies SELECT current_setting('statement_timeout'), '', '', 0, 0, 0",
+    )
+    await database.execute("UPDATE tallied SET seen = NULL")
+
+    await ledger.count_all()
+
+    assert [row["subject"] for row in await database.fetch("SELECT subject FROM tallies")] == ["0"]

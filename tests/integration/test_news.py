@@ -117,6 +117,27 @@ async def test_where_nothing_changes_there_is_no_news(news: News) -> None:
         assert await heard(listener, news) == []
 
 
+async def test_while_nothing_changes_the_totals_tell_how_time_passes(
+    news: News, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with news.listening() as listener:
+        await heard(listener, news)
+        monkeypatch.setattr("packshot.news.TOTALS_SECONDS", 0)
+
+        assert [event.data["kind"] for event in await heard(listener, news)] == ["totals"]
+
+
+async def test_who_comes_first_hears_nothing_of_what_happened_while_nobody_listened(
+    news: News, products: Products, user_id: int
+) -> None:
+    with news.listening() as listener:
+        await heard(listener, news)
+    await products.add(a_product(user_id))
+
+    with news.listening() as listener:
+        assert [event.data["kind"] for event in await heard(listener, news)] == ["totals"]
+
+
 async def test_all_processes_tell_the_same(
     make_news: Callable[[], News], products: Products, user_id: int
 ) -> None:

@@ -1,11 +1,14 @@
 """A source as it is now, to be looked at beside what was made of it: real downloads, real decoders."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 import pyvips
+from fastapi import FastAPI
 from httpx import AsyncClient
 from tests.pictures import corners, encode, picture
 from tests.ready import made, show
@@ -61,6 +64,30 @@ async def test_who_looks_twice_downloads_once_and_only_the_last_few_are_kept(
     assert supplier.asked["/1.png"] == 1
 
 
+async def test_who_looks_at_the_same_time_waits_for_one_download(
+    originals: Originals, supplier: Supplier
+) -> None:
+    supplier.files["/twice.png"] = encode(picture(), "png")
+
+    await asyncio.gather(*(originals.show(supplier.url("/twice.png"), "thumb") for _ in range(2)))
+
+    assert supplier.asked["/twice.png"] == 1
+
+
+async def test_a_source_is_not_made_sharper_than_it_is(
+    desk: Desk, tmp_path: Path, supplier: Supplier
+) -> None:
+    settings = load_settings(data_dir=tmp_path, allow_sources=("127.0.0.1",))
+    sharp, soft = (
+        Originals(settings, desk, [replace(load_presets(None)[0], pixels=64, sharpen=sharpen)])
+        for sharpen in (True, False)
+    )
+
+    url = supplier.url("/photo.jpg")
+
+    assert (await sharp.show(url, "large")).png == (await soft.show(url, "large")).png
+
+
 async def test_a_preset_that_is_gone_is_the_first_of_today(originals: Originals, supplier: Supplier) -> None:
     original = await originals.show(supplier.url("/photo.jpg"), "huge")
 
@@ -76,13 +103,32 @@ async def test_what_cannot_be_shown_says_why(originals: Originals, supplier: Sup
         await originals.show(supplier.url("/half.jpg"), "large")
 
 
+async def test_a_source_that_is_another_one_today_is_shown_for_minutes_and_says_so(
+    api: AsyncClient, app: App, routes: FastAPI, supplier: Supplier
+) -> None:
+    url = supplier.url("/photo.jpg")
+    image = (await create(api, product_images=[url]))["images"][0]
+    await show(app, image["id"], made("large", "jpeg", 96, 64))
+    settings = app.settings.model_copy(update={"allow_sources": ("127.0.0.1",)})
+    originals = Originals(settings, app.desk, load_presets(None))
+    routes.state.backend = replace(routes.state.backend, originals=originals)
+
+    shown = await api.get(f"/console/images/{image['id']}/source")
+
+    assert shown.content == (await originals.show(url, "large")).png
+    assert shown.headers["content-type"] == "image/png"
+    assert shown.headers["cache-control"] == "private, max-age=300"
+    assert shown.headers["x-packshot-note"].startswith("The supplier has another file there now")
+
+
 async def test_the_console_shows_a_source_only_to_itself(api: AsyncClient, app: App) -> None:
     image = (await create(api, product_images=["http://10.0.0.1/photo.jpg"]))["images"][0]
     path = f"/console/images/{image['id']}/source"
-    assert problem_in(await api.get(path), 404)["detail"].endswith("nothing to compare its source with.")
+    reason = problem_in(await api.get(path), 404)["detail"]
+    assert reason.endswith("nothing to compare its source with.")
+    assert reason in await look(api, path, 404)
     await show(app, image["id"], made("large", "jpeg", 96, 64))
 
     assert "10.0.0.1" in problem_in(await api.get(path), 502)["detail"]
-    assert "10.0.0.1" in await look(api, path, 502)
     embedded = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}
     assert (await api.get(path, headers=embedded)).status_code == 403

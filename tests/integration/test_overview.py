@@ -133,7 +133,11 @@ async def test_pages_of_failures_have_no_gaps_and_no_doubles_while_images_fail_a
     assert seen == there[::-1]
 
 
-async def test_every_failure_can_be_had_at_once(failed: list[int], overview: Overview) -> None:
+async def test_every_failure_can_be_had_at_once(
+    failed: list[int], overview: Overview, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("packshot.overview.BATCH", 3)
+
     listed = [image async for batch in overview.every_failed_image() for image in batch]
 
     assert [image.image_id for image in listed] == failed[::-1]
