@@ -2,16 +2,24 @@
 
 import re
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.async_api import expect
+from servers.cable import Cable
 from tests.serving import Serving
 from tests.supplier import Supplier
 from tests.windows import OpenPage
 
 from packshot.database import Database
 from packshot.keys import Keys, Scope
+
+TYPED: Final = {
+    "Name": "Leather boot",
+    "Price": "119.90",
+    "Description": "\nOne line,\nand another.",
+}
 
 
 @pytest.fixture
@@ -40,6 +48,31 @@ async def test_a_key_opens_the_console_and_leaving_closes_it(
 
         await page.goto(f"{home}/console/system")
         await expect(page).to_have_url(re.compile("/console/sign-in"))
+
+
+async def test_what_was_typed_while_the_database_was_away_can_be_sent_again(
+    open_page: OpenPage, supplier: Supplier, database_url: str, tmp_path: Path
+) -> None:
+    urls = [supplier.url(f"/boot.png?{number}") for number in range(2)]
+    async with (
+        Cable(database_url) as cable,
+        Serving.start(tmp_path / "data", database_url=cable.url) as serving,
+    ):
+        page = await open_page(f"{serving.client.base_url}/console/products/new", complaints=False)
+        for label, text in (TYPED | {"Images": "\n".join(urls)}).items():
+            await page.get_by_label(label).fill(text)
+        await cable.pull()
+        await page.get_by_role("button", name="Add product").click()
+        again = page.get_by_role("button", name="Send it again")
+        await expect(again).to_be_visible()
+        await cable.plug_in()
+
+        await again.click()
+
+        await expect(page.get_by_role("heading", level=1)).to_have_text("Leather boot")
+        product = await serving.product(1)
+        assert product["product_images"] == urls
+        assert product["product_description"] == TYPED["Description"]
 
 
 async def test_a_page_finds_the_server_again_and_shows_what_it_missed(

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import pytest
 from starlette.types import Message
 from tests.callers import Caller, request, serving
-from tests.rows import a_product, eventually
+from tests.rows import DEADLINE_SECONDS, a_product, eventually
 
 from packshot.app import App, open_api
 from packshot.errors import ServiceUnavailable
@@ -188,7 +188,7 @@ async def test_while_nobody_can_say_who_listens_silence_is_all_that_is_told(
     for listener in app.news.listeners:
         listener.tell(Event("1-1:1:", {"kind": "image"}))
 
-    await telling
+    await asyncio.wait_for(telling, DEADLINE_SECONDS)
 
     assert b"image" not in b"".join([sent.get_nowait()["body"] for _ in range(sent.qsize())])
 
