@@ -1,8 +1,9 @@
 """Windows of a browser, and an ear for what a page should never say or ask for."""
 
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final
 
+from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, ViewportSize
 
 OpenPage = Callable[..., Awaitable[Page]]
@@ -10,6 +11,10 @@ OpenPage = Callable[..., Awaitable[Page]]
 WIDE: Final[ViewportSize] = {"width": 1280, "height": 900}
 PHONE: Final[ViewportSize] = {"width": 390, "height": 844}
 PATIENCE_MS: Final = 15_000
+
+AXE: Final = Axe()
+RULES: Final = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+RULES_OF_SIGHT: Final = {"runOnly": {"type": "rule", "values": ["color-contrast", "target-size"]}}
 
 
 def watch(page: Page, home: str, trouble: list[str]) -> None:
@@ -28,3 +33,9 @@ def watch(page: Page, home: str, trouble: list[str]) -> None:
 async def is_wider_than_its_window(page: Page) -> bool:
     """Tell whether one has to scroll sideways."""
     return bool(await page.evaluate("document.documentElement.scrollWidth > innerWidth"))
+
+
+async def breaks_no_rule(page: Page, rules: dict[str, Any]) -> None:
+    """Fail if a reader of screens, or eyes, would find the page hard."""
+    found = await AXE.run(page, options=rules)
+    assert found.violations_count == 0, found.generate_report()

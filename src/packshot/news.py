@@ -137,9 +137,16 @@ class News:
                 await self.look()
             await asyncio.sleep(POLL_SECONDS)
 
+    async def begin(self) -> None:
+        """Remember where things are, if nobody has listened before: what changes from now on is heard."""
+        if not self._position:
+            position = await self._now()
+            self._position = self._position or position
+
     async def look(self) -> None:
         """Tell everybody what changed since the last look, and then, or now and then, the totals."""
-        found = await self.since(self._position) if self._position else Found(await self._now(), [])
+        await self.begin()
+        found = await self.since(self._position)
         self._position = found.position
         for data in found.events:
             self._tell(data)

@@ -220,6 +220,42 @@ async def test_the_grid_shows_what_others_add_and_delete(
     await expect(page.locator(f"#product-{ready}")).to_have_count(0)
 
 
+async def test_a_product_that_changes_stays_in_the_grid(
+    open_page: OpenPage, packshot: Serving, ready: int
+) -> None:
+    page = await open_page("/console/products")
+
+    await packshot.client.patch(f"/products/{ready}", json={"product_name": "Renamed shoe"})
+
+    await expect(page.locator(f"#product-{ready}")).to_contain_text("Renamed shoe")
+
+
+async def test_a_search_that_found_nothing_finds_what_comes(
+    open_page: OpenPage, packshot: Serving, ready: int
+) -> None:
+    page = await open_page("/console/products?min_price=4242")
+    await expect(page.get_by_text("Nothing matches.")).to_be_visible()
+
+    await packshot.client.patch(f"/products/{ready}", json={"product_price": "4242"})
+
+    await expect(page.locator(f"#product-{ready}")).to_be_visible()
+
+
+async def test_the_rendition_that_is_named_is_the_one_that_is_compared(
+    open_page: OpenPage, packshot: Serving, supplier: Supplier
+) -> None:
+    supplier.files["/large.png"] = encode(picture(1600, 1200), "png")
+    product_id = await packshot.submit(supplier.url("/large.png"))
+    await packshot.ended(product_id)
+    page = await open_page(f"/console/products/{product_id}")
+
+    await page.get_by_label("Compare").select_option(label="the source, fetched anew")
+
+    await wait_for_pixels(page, ".over img")
+    shown = await page.locator(".both picture img").evaluate("one => new URL(one.currentSrc).pathname")
+    assert shown == (await page.get_by_label("with").input_value()).partition("?")[0]
+
+
 async def test_an_answer_that_comes_too_late_is_not_shown(open_page: OpenPage, ready: int) -> None:
     page = await open_page(f"/console/products/{ready}")
     held: list[Route] = []

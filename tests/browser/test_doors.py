@@ -10,7 +10,7 @@ from playwright.async_api import expect
 from servers.cable import Cable
 from tests.serving import Serving
 from tests.supplier import Supplier
-from tests.windows import OpenPage
+from tests.windows import RULES, OpenPage, breaks_no_rule
 
 from packshot.database import Database
 from packshot.keys import Keys, Scope
@@ -36,6 +36,7 @@ async def test_a_key_opens_the_console_and_leaving_closes_it(
         home = str(locked.client.base_url)
         page = await open_page(f"{home}/console/products", complaints=False)
         await expect(page).to_have_url(re.compile("/console/sign-in"))
+        await breaks_no_rule(page, RULES)
         await page.get_by_label("Access key").fill("packshot_wrong")
         await page.get_by_role("button", name="Sign in").click()
         await expect(page.get_by_text("This key is wrong")).to_be_visible()

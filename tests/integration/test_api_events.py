@@ -74,6 +74,15 @@ async def test_a_tab_hears_the_totals_and_then_what_changes(port: int, app: App)
         assert (await tab.hear())["products"] == 1
 
 
+async def test_a_page_that_follows_another_hears_what_changes_at_once(port: int, app: App) -> None:
+    async with listening(port) as tab:
+        await tab.hear()
+
+    async with listening(port) as tab:
+        await app.products.add(a_product(1))
+        assert (await tab.hear_kind("product"))["product_id"] == 1
+
+
 async def test_a_browser_that_comes_back_hears_what_it_missed(port: int, app: App) -> None:
     async with listening(port) as tab:
         await tab.hear()

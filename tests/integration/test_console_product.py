@@ -35,7 +35,7 @@ async def test_a_failed_image_says_why_and_who_can_fix_it_and_is_tried_again(
 
     page = await look(api, PAGE)
     assert "source_gone" in page
-    assert "<span>1 image</span>" in page
+    assert '<span>1 image, <b class="failed">1 failed</b></span>' in page
     assert "Send a URL under which the picture is." in page
     assert "The supplier can fix this." in page
 

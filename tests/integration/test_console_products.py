@@ -53,6 +53,12 @@ async def test_a_product_is_made_of_a_form(api: AsyncClient) -> None:
     assert product["product_price"] == "119.90"
 
 
+async def test_a_price_may_be_written_with_a_comma(api: AsyncClient) -> None:
+    await fill_in(api, f"{GRID}/new", GRID, **FORM | {"product_price": "12,90"})
+
+    assert (await read(api, "/products/1"))["product_price"] == "12.90"
+
+
 async def test_a_form_that_is_wrong_comes_back_with_what_was_written(api: AsyncClient) -> None:
     fields = FORM | {"product_images": f"{URL}\n\nftp://shop.example/x", "product_price": "cheap"}
 

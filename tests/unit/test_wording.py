@@ -1,10 +1,11 @@
 """Numbers, sizes and times as a person reads them; what strangers send stays what it is."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
-from packshot.web.console.wording import ago, bars, milliseconds, plain, share, size, span
+from packshot.web.console.wording import ago, bars, milliseconds, plain, price, share, size, span
 
 
 @pytest.mark.parametrize(
@@ -33,6 +34,13 @@ def test_a_time_is_told_from_now_both_ways() -> None:
 
 def test_a_part_of_nothing_is_none() -> None:
     assert [share(1, 0), share(1, 3), share(1, 30)] == ["0 %", "33 %", "3.3 %"]
+
+
+@pytest.mark.parametrize(
+    ("amount", "written"), [("417.5", "417.50"), ("449", "449.00"), ("0.1250", "0.125"), ("0", "0.00")]
+)
+def test_a_price_has_two_decimals_or_as_many_as_it_needs(amount: str, written: str) -> None:
+    assert price(Decimal(amount)) == written
 
 
 def test_a_step_takes_milliseconds_or_seconds() -> None:

@@ -51,6 +51,7 @@ class EventStream(StreamingResponse):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Listen for as long as it is sent."""
         with self._news.listening() as listener:
+            await self._news.begin()
             self.body_iterator = self._lines(listener)
             await super().__call__(scope, receive, send)
 

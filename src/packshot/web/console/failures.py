@@ -58,6 +58,7 @@ async def list_failures(
     code: Code = "",
     host: Host = "",
     before: Annotated[int | None, Query(ge=1, le=LARGEST_BIGINT)] = None,
+    retried: Annotated[int | None, Query(ge=0, le=LARGEST_BIGINT)] = None,
 ) -> Response:
     """Show the groups; or the images of one, of a code, or of a host."""
     chosen = {name: value for name, value in (("code", code), ("host", host)) if value}
@@ -76,6 +77,7 @@ async def list_failures(
         kind=CATALOGUE.get(code),
         query=urlencode(chosen),
         older=older,
+        retried=retried,
     )
 
 
@@ -85,8 +87,8 @@ async def retry_failures(backend: InBackend, fields: Form) -> Response:
     code, host = fields.get("code"), fields.get("host")
     if not (code or host or "all" in fields):
         raise InvalidInput("all", "The form says neither which failures to retry, nor all of them.")
-    await backend.producer.retry_failed(code or None, host or None)
-    return RedirectResponse("/console/failures", 303)
+    number = await backend.producer.retry_failed(code or None, host or None)
+    return RedirectResponse(f"/console/failures?retried={number}", 303)
 
 
 @router.get("/failures.csv")

@@ -53,6 +53,7 @@ ENVIRONMENT.filters |= {
         wording.exact,
         wording.milliseconds,
         wording.plain,
+        wording.price,
         wording.scheme,
         wording.share,
         wording.size,

@@ -15,7 +15,7 @@ from packshot.models import LARGEST_BIGINT
 from packshot.web.backend import InBackend
 from packshot.web.bodies import NewImage, problems
 from packshot.web.console.doors import Page
-from packshot.web.console.forms import Form
+from packshot.web.console.forms import Form, local
 from packshot.web.console.pages import show
 from packshot.web.console.products import to
 from packshot.web.images import ImageId, to_paste
@@ -49,10 +49,10 @@ async def read_image(request: Request, image_id: ImageId, backend: InBackend) ->
 
 
 @router.post("/images/{image_id}/retry")
-async def retry_image(image_id: ImageId, backend: InBackend, _: Form) -> Response:
-    """Give a failed image new attempts."""
+async def retry_image(image_id: ImageId, backend: InBackend, fields: Form) -> Response:
+    """Give a failed image new attempts, and go back to where that was asked for."""
     await backend.producer.retry(image_id)
-    return RedirectResponse(f"/console/images/{image_id}", 303)
+    return RedirectResponse(local(fields.get("back", ""), f"/console/images/{image_id}"), 303)
 
 
 @router.post("/products/{product_id}/images")
@@ -79,7 +79,7 @@ async def move_image(product_id: ProductId, backend: InBackend, fields: Form) ->
     seen = product["product_images"]
     urls = _moved(seen, image["position"], fields.get("place", ""))
     await backend.producer.change(product_id, {"product_images": urls}, seen)
-    return to(product_id, image["image_id"] if len(urls) == len(seen) else None)
+    return to(product_id, image["image_id"] if len(urls) == len(seen) else None, "#place")
 
 
 @router.post("/products/{product_id}/delete")

@@ -29,6 +29,13 @@ BLANK: Final = {
     "product_price": "",
 }
 STATES: Final = tuple(ImageState)
+LABELS: Final = {
+    "product_name": "Name",
+    "error_code": "Failure",
+    "user_id": "User",
+    "min_price": "Price from",
+    "max_price": "Price to",
+}
 
 Wrong = ValidationError | InvalidInput | Conflict
 USER_ID: Final = re.compile("[0-9]{1,10}")
@@ -54,6 +61,7 @@ async def list_products(request: Request, backend: InBackend) -> Response:
         users=await backend.users.all(),
         states=STATES,
         codes=sorted(CATALOGUE),
+        labels=LABELS,
     )
 
 
@@ -100,10 +108,10 @@ async def change_product(
     return to(product_id)
 
 
-def to(product_id: int, image_id: int | None = None) -> Response:
-    """Lead to a product, or to one of its images."""
+def to(product_id: int, image_id: int | None = None, part: str = "") -> Response:
+    """Lead to a product, to one of its images, or to a part of its page."""
     query = f"?image={image_id}" if image_id else ""
-    return RedirectResponse(f"/console/products/{product_id}{query}", 303)
+    return RedirectResponse(f"/console/products/{product_id}{query}{part}", 303)
 
 
 async def _form(
@@ -157,7 +165,7 @@ def _typed(fields: dict[str, str]) -> dict[str, Any]:
         "product_name": fields.get("product_name", "").strip(),
         "product_description": fields.get("product_description", "").replace("\r\n", "\n"),
         "product_images": fields.get("product_images", "").split(),
-        "product_price": fields.get("product_price", "").strip(),
+        "product_price": fields.get("product_price", "").strip().replace(",", "."),
     }
 
 

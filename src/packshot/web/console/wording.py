@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Final
 
 KILO: Final = 1000
@@ -54,6 +55,11 @@ def ago(then: datetime) -> str:
 def exact(then: datetime) -> str:
     """Write a time to the second."""
     return f"{then.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def price(amount: Decimal) -> str:
+    """Write a price with two decimals, or as many as it has."""
+    return max(f"{amount:.2f}", f"{amount.normalize():f}", key=len)
 
 
 def milliseconds(amount: float) -> str:

@@ -2,6 +2,9 @@
 
 import { find } from "./find.js";
 
+const SOURCE = 1; // its place among the choices
+const CHOICE = "packshot_compare"; // who compares one image with its source wants to see the next one so, too
+
 export function compare(root) {
   find(root, "[data-compare]").forEach(furnish);
 }
@@ -26,21 +29,31 @@ function furnish(figure) {
     both.classList.toggle("split", Boolean(other));
     [over, slider, ...names].forEach((part) => (other ? both.append(part) : part.remove()));
     if (!other) return;
+    pin();
     [other.width, other.height] = [picture.getAttribute("width"), picture.getAttribute("height")];
     over.replaceChildren(other);
     [left, right].forEach((select, i) => (names[i].textContent = select.selectedOptions[0].dataset.name));
     cut();
   };
-  left.addEventListener("change", choose);
-  right.addEventListener("change", () => {
+  const pin = () => { // or the browser would show the size that is enough for it
     both.querySelectorAll("source").forEach((source) => source.remove());
     picture.removeAttribute("srcset");
     picture.src = right.value;
     names[1].textContent = right.selectedOptions[0].dataset.name;
+  };
+  left.addEventListener("change", () => {
+    left.selectedIndex === SOURCE ? sessionStorage.setItem(CHOICE, "source") : sessionStorage.removeItem(CHOICE);
+    choose();
   });
+  right.addEventListener("change", pin);
   slider.addEventListener("input", cut);
+  if (sessionStorage.getItem(CHOICE)) {
+    left.selectedIndex = SOURCE;
+    choose();
+  }
   zoom.addEventListener("click", () => {
     const isOn = stage.classList.toggle("zoomed");
+    pin();
     zoom.ariaPressed = String(isOn);
     const reachable = { tabindex: "0", role: "group", "aria-label": "Zoomed picture" };
     for (const [name, value] of Object.entries(reachable)) isOn ? stage.setAttribute(name, value) : stage.removeAttribute(name);

@@ -5,10 +5,10 @@ import { blur } from "./blur.js";
 import { compare } from "./compare.js";
 import { copy } from "./copy.js";
 import { follow } from "./live.js";
-import { sort } from "./sort.js";
+import { strip } from "./strip.js";
 import { theme } from "./theme.js";
 
-const dress = (root) => [blur, compare, copy, sort, theme].forEach((part) => part(root));
+const dress = (root) => [blur, compare, copy, strip, theme].forEach((part) => part(root));
 
 dress(document);
 follow(dress);

@@ -24,19 +24,27 @@ export function follow(dress) {
 }
 
 function listen(dress) {
-  if (events || !document.querySelector("[data-live]")) return;
+  if (events || !document.querySelector("[data-live], [data-list]")) return;
   events = new EventSource("/events");
-  events.onopen = () => refresh(dress); // now or again: what happened before was told to nobody
+  events.onopen = () => {
+    say("");
+    refresh(dress);
+  }; // now or again: what happened before was told to nobody
   events.onmessage = (message) => {
     const news = JSON.parse(message.data);
     if (concerns(news)) refresh(dress, PAUSE_MS[news.kind]);
-    else if (isNewer(news)) refresh(dress, PAUSE_MS.list);
+    else if (mayList(news)) refresh(dress, PAUSE_MS.list);
   };
   events.onerror = () => { // a line that broke is made anew by the browser, one that was refused is not
+    say("The server does not answer. This is how things were.");
     if (events?.readyState !== EventSource.CLOSED) return;
     rest();
     setTimeout(() => document.hidden || listen(dress), AGAIN_MS);
   };
+}
+
+function say(words) {
+  document.getElementById("connection").textContent = words;
 }
 
 function rest() {
@@ -50,10 +58,12 @@ function concerns({ kind, product_id }) {
   return document.querySelector(place) !== null;
 }
 
-// Whether it is a product that was not there yet when a list of the newest was fetched.
-function isNewer({ kind, product_id }) {
+// Whether a list may have to take in a product: one that was not there yet, or any, if only some are listed.
+function mayList({ kind, product_id }) {
   const list = document.querySelector("[data-newest]");
-  if (kind !== "product" || !list || product_id <= Number(list.dataset.newest)) return false;
+  if (kind !== "product" || !list) return false;
+  if (list.dataset.newest === "any") return true;
+  if (product_id <= Number(list.dataset.newest)) return false;
   list.dataset.newest = product_id;
   return true;
 }
@@ -79,7 +89,7 @@ async function fetchAgain(dress) {
   for (const [id, html] of now) {
     const old = document.getElementById(id);
     if (!old || written.get(id) === html || isInUse(old)) continue;
-    const fresh = document.adoptNode(page.getElementById(id));
+    const fresh = document.importNode(page.getElementById(id), true); // a list still needs it there
     old.replaceWith(fresh);
     dress(fresh);
     written.set(id, html);

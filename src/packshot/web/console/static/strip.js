@@ -1,9 +1,12 @@
-// Images of a product change places by being dragged; buttons do the same for everybody else.
+// The images of a product: the one that is shown is in sight, and they change places by being dragged; buttons do
+// the same for everybody else.
 
 import { find } from "./find.js";
 
-export function sort(root) {
+export function strip(root) {
   for (const list of find(root, "[data-order]")) {
+    const shown = list.querySelector("[aria-current]");
+    if (shown) list.scrollLeft = shown.offsetLeft - list.clientWidth / 2;
     let dragged = null;
     list.querySelectorAll("a, img").forEach((part) => (part.draggable = false));
     for (const item of list.children) {
