@@ -63,7 +63,8 @@ async def test_an_image_goes_to_another_place_or_out(api: AsyncClient, place: st
 
     answer = await fill_in(api, PAGE, f"{PAGE}/order", image=image_id, place=place)
 
-    assert answer.headers["location"] == (PAGE if place == "out" else f"{PAGE}?image={image_id}")
+    image = "" if place == "out" else f"?image={image_id}"
+    assert answer.headers["location"] == f"{PAGE}{image}#place"
     assert await places(api) == order
 
 

@@ -138,16 +138,6 @@ async def test_who_comes_first_hears_nothing_of_what_happened_while_nobody_liste
         assert [event.data["kind"] for event in await heard(listener, news)] == ["totals"]
 
 
-async def test_what_changes_before_the_first_look_is_heard(
-    news: News, products: Products, user_id: int
-) -> None:
-    with news.listening() as listener:
-        await news.begin()
-        await products.add(a_product(user_id))
-
-        assert "product" in [event.data["kind"] for event in await heard(listener, news)]
-
-
 async def test_all_processes_tell_the_same(
     make_news: Callable[[], News], products: Products, user_id: int
 ) -> None:
