@@ -26,10 +26,10 @@ export function follow(dress) {
 function listen(dress) {
   if (events || !document.querySelector("[data-live], [data-list]")) return;
   events = new EventSource("/events");
-  events.onopen = () => {
+  events.onopen = () => { // now or again: what happened before was told to nobody
     say("");
     refresh(dress);
-  }; // now or again: what happened before was told to nobody
+  };
   events.onmessage = (message) => {
     const news = JSON.parse(message.data);
     if (concerns(news)) refresh(dress, PAUSE_MS[news.kind]);
