@@ -31,6 +31,7 @@ LINKS: Final = ("bin", "lib", "lib64", "sbin")
 FOLDERS: Final = ("cache", "dev", "etc", "proc", "root", "run", "tmp", "usr", "var")
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 OUTSIDE: Final = ("HTTP", "NO_PROXY", "PIP_", "SSL_", "UV_")  # how this machine reaches a registry
+VERSION: Final = f"python{sys.version_info.major}.{sys.version_info.minor}"
 NEW_NETWORK: Final = 0x4000_0000  # CLONE_NEWNET
 DEADLINE_SECONDS: Final = 60
 MAKE_A_KEY: Final = ("keys", "create", "test", "--scope", "read")
@@ -102,15 +103,21 @@ def make_base(root: Path) -> None:
 
 
 def mount_python(root: Path) -> None:
-    """Let this Python be at /usr/local, under a layer for what is installed there."""
+    """Let this Python be at /usr/local, under a layer for what is installed there.
+
+    The machine's own is no whole thing that could be put elsewhere; it gets an environment there.
+    """
     layer = root.parent / f"{root.name}-local"
-    layer.mkdir()
-    upper, work = layer / "upper", layer / "work"
-    upper.mkdir()
-    work.mkdir()
-    options = f"lowerdir={sys.base_prefix},upperdir={upper},workdir={work}"
+    lower, upper, work = (layer / name for name in ("lower", "upper", "work"))
+    for folder in (lower, upper, work):
+        folder.mkdir(parents=True)
+    is_of_machine = sys.base_prefix == "/usr"
+    options = f"lowerdir={lower if is_of_machine else sys.base_prefix},upperdir={upper},workdir={work}"
     run("mount", "-t", "overlay", "overlay", "-o", options, f"{root / 'usr/local'}")
-    run(*_chrooted(root, ["/sbin/ldconfig"], "0:0", "/"))  # this Python's own library moves with it
+    if is_of_machine:
+        run(*_chrooted(root, [f"/usr/bin/{VERSION}", "-m", "venv", "/usr/local"], "0:0", "/"))
+    else:
+        run(*_chrooted(root, ["/sbin/ldconfig"], "0:0", "/"))  # this Python's own library moves with it
 
 
 def _chrooted(root: Path, words: Sequence[str], user: str, cwd: str) -> list[str]:
