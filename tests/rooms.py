@@ -10,7 +10,7 @@ from typing import Final
 # A unit imports from the layers above its own in this list, never from its own.
 LAYERS: Final = (
     {"client"},  # for other programs: knows nobody, and is known to nobody
-    {"errors", "models"},  # the nouns
+    {"errors", "models", "server_urls"},  # the nouns
     {
         "addresses",
         "answers",
@@ -162,6 +162,7 @@ PURE: Final = {
     "models",
     "patience",
     "redaction",
+    "server_urls",
     "signing",
     "thumbhash",
     "wholeness",
@@ -196,7 +197,16 @@ CHILD: Final = {
 }
 
 # `packshot --help` must come at once: all else is imported inside the commands.
-THIN: Final = {"cli_keys", "cli_webhooks", "errors", "redaction", "running", "settings", "telemetry"}
+THIN: Final = {
+    "cli_keys",
+    "cli_webhooks",
+    "errors",
+    "redaction",
+    "running",
+    "server_urls",
+    "settings",
+    "telemetry",
+}
 
 # Run as a user runs them, by tests that start `python -m packshot`.
 RUN_AS_A_PROCESS: Final = {

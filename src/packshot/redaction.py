@@ -17,7 +17,9 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Final
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote
+
+from packshot.server_urls import split_url
 
 MASK: Final = "***"
 LEAST_CHARACTERS: Final = 6  # a shorter one would be found in every other word
@@ -101,7 +103,7 @@ def _without_shapes(text: str) -> str:
 
 def place_of(url: str) -> str:
     """Return where the URL of a server leads: `host:port/name`, without login and query."""
-    parts = urlsplit(url)
+    parts = split_url(url)
     if "@" in parts.path:  # a login that was not spelt as it has to be
         return MASK
     place = (

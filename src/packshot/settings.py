@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from packshot.errors import ConfigError
+from packshot.server_urls import split_url
 
 PREFIX = "PACKSHOT_"
 SECRETS_OF_CLOUDS: Final = (
@@ -215,7 +216,7 @@ def secrets_in(settings: Settings) -> list[str]:
         settings.cache_url,
         settings.traces_url,
     )
-    logins = (urlsplit(url).netloc.rpartition("@")[0] for url in urls)
+    logins = (split_url(url).netloc.rpartition("@")[0] for url in urls)
     passwords = [password for _, _, password in (login.partition(":") for login in logins) if password]
     of_clouds = [os.environ[name] for name in SECRETS_OF_CLOUDS if os.environ.get(name)]
     return [secret for secret in (settings.signing_secret, *passwords, *of_clouds) if secret]

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import orjson
 from rich.console import Console, Group
@@ -27,6 +26,7 @@ from packshot.app import App
 from packshot.comparison import Comparison
 from packshot.doctor.findings import Finding
 from packshot.lifecycle import ENDED
+from packshot.server_urls import split_url
 from packshot.settings import Settings
 from packshot.web.views import ImageView, ProductView, UserView
 
@@ -70,7 +70,7 @@ def shared_services(settings: Settings) -> Iterator[tuple[str, str]]:
         ("cache", settings.cache_url),
         ("pictures at", settings.public_url),
     ):
-        parts = urlsplit(url)
+        parts = split_url(url)
         if parts.netloc:
             yield name, parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 

@@ -9,13 +9,13 @@ contract is so small: no delays, no retries, no dead letters.
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Final, Protocol
-from urllib.parse import urlsplit
 
 from packshot.brokers.line import Line, opened, own_cancellation_only
 from packshot.brokers.memory import MemoryBroker
 from packshot.errors import ConfigError, ServiceUnavailable
 from packshot.models import LARGEST_BIGINT, Hint
 from packshot.reasons import reason_in
+from packshot.server_urls import split_url
 
 MEMORY: Final = "memory:"
 
@@ -86,7 +86,7 @@ async def try_broker(url: str) -> str:
 def _open_line(url: str, slots: int) -> Line:
     """Each library is heavy, and not for everybody."""
     try:
-        match urlsplit(url).scheme:
+        match split_url(url).scheme:
             case "amqp" | "amqps":
                 from packshot.brokers.rabbitmq import RabbitLine  # noqa: PLC0415 - see above
 

@@ -16,7 +16,9 @@ import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
+
+from packshot.server_urls import split_url
 
 TOPIC: Final = "packshot.images"
 GROUP: Final = "packshot"
@@ -43,7 +45,7 @@ class KafkaAddress:
     @classmethod
     def read(cls, url: str) -> Self:
         """Read a URL; raise ValueError that says what is wrong, without the password."""
-        parts = urlsplit(url)
+        parts = split_url(url)
         credentials, _, servers = parts.netloc.rpartition("@")
         user, _, password = credentials.partition(":")
         said = dict(parse_qsl(parts.query))

@@ -170,7 +170,7 @@ class Taker:
         self._count = count
         self._heard_at = monotonic()
         self._doubts = 0
-        self._patience = asyncio.timeout(None)
+        self._patience: asyncio.Timeout | None = None
         self._taking = asyncio.create_task(self._keep_taking())
 
     def doubt(self) -> None:
@@ -179,7 +179,7 @@ class Taker:
         It may be right to be silent: others have the partitions, or the messages.
         """
         patience = min(SILENT_SECONDS * 2**self._doubts, LONGEST_SILENCE_SECONDS)
-        if monotonic() - self._heard_at > patience and self.mailbox.empty():
+        if self._patience and monotonic() - self._heard_at > patience and self.mailbox.empty():
             with suppress(RuntimeError):  # it is being made anew at this moment
                 self._patience.reschedule(0)
                 self._doubts += 1
