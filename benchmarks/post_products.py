@@ -68,7 +68,7 @@ def _script(folder: Path) -> list[str]:
         "price": PRODUCT["product_price"],
         "max_attempts": Settings.model_fields["max_attempts"].default,
         "request_id": "0123456789abcdef0123456789abcdef",
-        "traceparent": "",
+        "traceparent": "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01",
     }
     names = list(values)
     script = folder / "add.sql"

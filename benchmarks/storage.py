@@ -17,7 +17,6 @@ from datetime import timedelta
 from pathlib import Path
 from time import perf_counter
 from typing import Final
-from urllib.parse import urlsplit
 
 import aiohttp
 import obstore
@@ -147,10 +146,10 @@ async def _is_listening(port: int) -> bool:
 
 async def _gets(url: str) -> float:
     connector = aiohttp.TCPConnector(limit=CONNECTIONS)
-    async with aiohttp.ClientSession(url.removesuffix(urlsplit(url).path), connector=connector) as http:
+    async with aiohttp.ClientSession(connector=connector) as http:
 
         async def one() -> None:
-            async with http.get(urlsplit(url).path, raise_for_status=True) as answer:
+            async with http.get(url, raise_for_status=True) as answer:
                 await answer.read()
 
         started = perf_counter()
