@@ -8,7 +8,7 @@ from httpx import AsyncClient, Response
 
 BROWSER: Final = {"accept": "text/html"}
 TOKEN: Final = re.compile(r'name="token" value="([0-9a-f]{64})"')
-SEEN: Final = re.compile(r'name="(seen_[a-z_]+)" value="([^"]*)"')
+KEPT: Final = re.compile(r'name="(once|seen_[a-z_]+)" value="([^"]*)"')
 
 
 async def look(api: AsyncClient, path: str, status: int = 200) -> str:
@@ -21,9 +21,13 @@ async def look(api: AsyncClient, path: str, status: int = 200) -> str:
 
 async def fill_in(api: AsyncClient, page: str, action: str, **fields: object) -> Response:
     """Send a form of a page with these fields; the answer leads on, or shows what is wrong."""
+    return await send(api, action, **{**await hidden_in(api, page), **fields})
+
+
+async def hidden_in(api: AsyncClient, page: str) -> dict[str, str]:
+    """Load a page and return what its forms send besides what people fill in."""
     shown = (await api.get(page, headers=BROWSER)).text
-    seen = {name: unescape(value) for name, value in SEEN.findall(shown)}
-    return await send(api, action, **{"token": token_in(shown), **seen, **fields})
+    return {"token": token_in(shown), **{name: unescape(value) for name, value in KEPT.findall(shown)}}
 
 
 async def send(api: AsyncClient, action: str, **fields: object) -> Response:

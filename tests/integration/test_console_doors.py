@@ -34,6 +34,15 @@ async def test_a_page_loads_nothing_from_elsewhere_and_runs_only_files_of_ours(
     assert page.headers["cache-control"] == "no-store"
 
 
+@pytest.mark.parametrize("path", ["/", *PAGES, "/console/failures.csv"])
+async def test_a_page_can_be_asked_for_its_head_alone(api: AsyncClient, path: str) -> None:
+    await create(api)
+
+    page, head = await api.get(path, headers=BROWSER), await api.head(path, headers=BROWSER)
+
+    assert (head.status_code, head.headers["content-type"]) == (page.status_code, page.headers["content-type"])
+
+
 @pytest.mark.parametrize("path", ["/console/products/99", "/console/products/x", "/console/what/ever"])
 async def test_what_is_not_there_is_a_page_that_says_so(api: AsyncClient, path: str) -> None:
     assert "Not Found" in await look(api, path, 404)

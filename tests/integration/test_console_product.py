@@ -5,7 +5,7 @@ from httpx import AsyncClient
 from tests.ready import made, show
 from tests.rows import fail
 from tests.shop import URL, create, read
-from tests.visitor import fill_in, look
+from tests.visitor import fill_in, hidden_in, look, send
 
 from packshot.app import App
 
@@ -91,6 +91,16 @@ async def test_an_image_is_added_by_its_url_and_shown(api: AsyncClient) -> None:
 
     assert answer.headers["location"] == f"{PAGE}?image=2"
     assert "Image 2 of 2" in await look(api, answer.headers["location"])
+
+
+async def test_an_image_that_is_added_by_two_clicks_is_one(api: AsyncClient) -> None:
+    await create(api)
+    form = {**await hidden_in(api, PAGE), "image_url": f"{URL}?b"}
+
+    answers = [await send(api, f"{PAGE}/images", **form) for _ in range(2)]
+
+    assert [answer.headers["location"] for answer in answers] == [f"{PAGE}?image=2"] * 2
+    assert await places(api) == ["g", "b"]
 
 
 async def test_a_url_that_cannot_be_fetched_is_not_added(api: AsyncClient) -> None:

@@ -1,9 +1,11 @@
 """The console's products, without a script: the grid, its filters and pages, and the form."""
 
+import asyncio
+
 import pytest
 from httpx import AsyncClient
 from tests.shop import URL, create, read
-from tests.visitor import fill_in, look
+from tests.visitor import fill_in, hidden_in, look, send
 
 GRID = "/console/products"
 EDIT = f"{GRID}/1/edit"
@@ -51,6 +53,30 @@ async def test_a_product_is_made_of_a_form(api: AsyncClient) -> None:
     product = await read(api, "/products/1")
     assert product["product_images"] == [URL, f"{URL}?2"]
     assert product["product_price"] == "119.90"
+
+
+async def test_a_second_click_makes_no_second_product(api: AsyncClient) -> None:
+    form = {**await hidden_in(api, f"{GRID}/new"), **FORM}
+
+    answers = await asyncio.gather(*(send(api, GRID, **form) for _ in range(5)))
+
+    assert [answer.headers["location"] for answer in answers] == [f"{GRID}/1"] * 5
+    assert len((await read(api, "/products"))["products"]) == 1
+
+
+async def test_the_same_product_typed_twice_is_two(api: AsyncClient) -> None:
+    for number in (1, 2):
+        answer = await fill_in(api, f"{GRID}/new", GRID, **FORM)
+        assert answer.headers["location"] == f"{GRID}/{number}"
+
+
+async def test_who_goes_back_and_writes_something_else_makes_another_product(api: AsyncClient) -> None:
+    form = {**await hidden_in(api, f"{GRID}/new"), **FORM}
+    await send(api, GRID, **form)
+
+    answer = await send(api, GRID, **form | {"product_name": "Leather shoe"})
+
+    assert answer.headers["location"] == f"{GRID}/2"
 
 
 async def test_a_price_may_be_written_with_a_comma(api: AsyncClient) -> None:

@@ -10,6 +10,7 @@ from tests.visitor import BROWSER, fill_in, look
 
 from packshot.app import App
 from packshot.keys import Scope
+from packshot.web import access
 from packshot.web.console.pages import COOKIE, form_token
 
 SIGN_IN = "/console/sign-in"
@@ -82,6 +83,19 @@ async def test_a_wrong_key_is_refused_with_a_sentence(api: AsyncClient, key: str
     assert answer.status_code == 403
     assert "This key is wrong, revoked or expired." in answer.text
     assert "packshot_key" not in api.cookies
+
+
+@pytest.mark.usefixtures("secret")
+async def test_who_tries_wrong_keys_again_and_again_is_slowed_down(
+    api: AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(access, "WRONG_KEYS_PER_MINUTE", 2)
+
+    answers = [await sign_in(api, "packshot_wrong") for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [403, 403, 429]
+    assert "the next one in 30 s" in answers[-1].text
+    assert answers[-1].headers["retry-after"] == "30"
 
 
 @pytest.mark.usefixtures("secret")

@@ -27,6 +27,7 @@ from packshot.keys import Caller, Scope
 from packshot.web.backend import Backend
 from packshot.web.guards import SAFE_METHODS
 from packshot.web.pictures import Pictures, is_picture, is_signed
+from packshot.web.policy import Policy
 from packshot.web.problems import problem, unavailable
 from packshot.web.rates import Allowance
 
@@ -186,12 +187,17 @@ async def recognise(request: Request, backend: Backend) -> Entry:
     policy, old_will_do = backend.policy, request.scope["path"] == METRICS
     caller = await backend.keyring.verify(secret_in(request), old_will_do=old_will_do)
     if caller is None:
-        address = request.client.host if request.client else ""
-        check(policy.refusals.take(address, WRONG_KEYS_PER_MINUTE))
+        count_wrong(request, policy)
         raise unknown()
     request.state.caller = caller  # the log knows whom we refuse, too
     limit = caller.requests_per_minute or policy.rate_limit
     return Entry(caller, check(policy.rates.take(caller.key_id, limit)) if limit else {})
+
+
+def count_wrong(request: Request, policy: Policy) -> None:
+    """Count a wrong key to its address; raise HTTPException for one of too many."""
+    address = request.client.host if request.client else ""
+    check(policy.refusals.take(address, WRONG_KEYS_PER_MINUTE))
 
 
 def check(allowance: Allowance) -> Mapping[str, str]:

@@ -13,6 +13,7 @@ from fastapi import Header, Request, Response
 from packshot.database import Connection
 from packshot.errors import InvalidInput
 from packshot.first_answers import HEADER, Answer, Question
+from packshot.keys import Caller
 from packshot.web.backend import Backend
 from packshot.web.guards import Handler, JsonRoute
 from packshot.web.problems import refusals
@@ -59,10 +60,15 @@ class RepeatableRoute(JsonRoute):
         return _response(answer)
 
 
+def owner_of(request: Request) -> int:
+    """Return whose answers a request may be given."""
+    caller: Caller = request.state.caller
+    return caller.key_id or NO_KEY
+
+
 async def _question(request: Request) -> Question:
-    owner = request.state.caller.key_id or NO_KEY
     asked = f"{request.method} {request.url.path}\n".encode() + await request.body()
-    return Question(owner, request.headers[HEADER], hashlib.sha256(asked).digest())
+    return Question(owner_of(request), request.headers[HEADER], hashlib.sha256(asked).digest())
 
 
 def _response(answer: Answer) -> Response:

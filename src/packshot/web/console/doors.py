@@ -25,7 +25,15 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class Page(APIRoute):
-    """A route for people: what goes wrong is a page that says so, and a problem for our script."""
+    """A route for people: what goes wrong is a page that says so, and a problem for our script.
+
+    What can be read can be asked for its head alone.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - the framework's
+        super().__init__(*arguments, **options)
+        if "GET" in self.methods:
+            self.methods.add("HEAD")
 
     def get_route_handler(self) -> Handler:
         """Wrap the framework's handler."""

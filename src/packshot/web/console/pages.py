@@ -64,6 +64,7 @@ ENVIRONMENT.globals |= {
     "file": files.address,
     "version": __version__,
     "themes": THEMES,
+    "unique": secrets.token_urlsafe,
     "catalogue": CATALOGUE,
     "small_picture": small_picture,
     "full_picture": full_picture,

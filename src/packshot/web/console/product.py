@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request, Response
@@ -12,12 +13,14 @@ from packshot.database import Row
 from packshot.errors import Conflict, InvalidInput
 from packshot.lifecycle import ENDED
 from packshot.models import LARGEST_BIGINT
+from packshot.producer import Producer
 from packshot.web.backend import InBackend
 from packshot.web.bodies import NewImage, problems
 from packshot.web.console.doors import Page
 from packshot.web.console.forms import Form, local
+from packshot.web.console.once import once
 from packshot.web.console.pages import show
-from packshot.web.console.products import to
+from packshot.web.console.products import place_of, to
 from packshot.web.images import ImageId, to_paste
 from packshot.web.products import ProductId
 from packshot.web.views import view_image, view_product
@@ -61,12 +64,11 @@ async def add_image(request: Request, product_id: ProductId, backend: InBackend,
     url = fields.get("image_url", "").strip()
     try:
         body = NewImage.model_validate({"image_url": url})
-        row = await backend.producer.submit_image(body.image_url, product_id)
+        return await once(request, fields, partial(_submit, body.image_url, product_id))
     except (ValidationError, InvalidInput) as error:
         product = await backend.products.get(product_id)
         image = next(iter(product["images"]), None)
         return await _show(request, backend, image, product, added=(url, _sentence(error)))
-    return to(product_id, row["image_id"])
 
 
 @router.post("/products/{product_id}/order")
@@ -87,6 +89,11 @@ async def delete_product(product_id: ProductId, backend: InBackend, _: Form) -> 
     """Delete the product with its images."""
     await backend.producer.remove(product_id)
     return RedirectResponse("/console/products", 303)
+
+
+async def _submit(url: str, product_id: int, producer: Producer) -> str:
+    row = await producer.submit_image(url, product_id)
+    return place_of(product_id, row["image_id"])
 
 
 def _moved(urls: Sequence[str], position: int, place: str) -> list[str]:

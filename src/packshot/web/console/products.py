@@ -1,6 +1,7 @@
 """The grid of products, and the form that makes or changes one."""
 
 import re
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -10,10 +11,13 @@ from pydantic import ValidationError
 
 from packshot.errors import CATALOGUE, Conflict, InvalidInput
 from packshot.lifecycle import ImageState
+from packshot.models import Product
+from packshot.producer import Producer
 from packshot.web.backend import InBackend
 from packshot.web.bodies import NewProduct, ProductQuery, problems
 from packshot.web.console.doors import Page
 from packshot.web.console.forms import Form
+from packshot.web.console.once import once
 from packshot.web.console.pages import show
 from packshot.web.products import ProductId
 from packshot.web.views import ProductView, view_product
@@ -76,10 +80,9 @@ async def create_product(request: Request, backend: InBackend, fields: Form) -> 
     """Make a product of what the form says, and go there."""
     try:
         body = NewProduct.model_validate(_typed(fields))
-        row = await backend.producer.submit(body.product())
+        return await once(request, fields, partial(_submit, body.product()))
     except (ValidationError, InvalidInput) as error:
         return await _form(request, backend, fields, BLANK, error=error)
-    return to(row["product_id"])
 
 
 @router.get("/{product_id}/edit")
@@ -108,10 +111,20 @@ async def change_product(
     return to(product_id)
 
 
-def to(product_id: int, image_id: int | None = None, part: str = "") -> Response:
-    """Lead to a product, to one of its images, or to a part of its page."""
+def place_of(product_id: int, image_id: int | None = None, part: str = "") -> str:
+    """Return the address of a product, of one of its images, or of a part of its page."""
     query = f"?image={image_id}" if image_id else ""
-    return RedirectResponse(f"/console/products/{product_id}{query}{part}", 303)
+    return f"/console/products/{product_id}{query}{part}"
+
+
+def to(product_id: int, image_id: int | None = None, part: str = "") -> Response:
+    """Lead there."""
+    return RedirectResponse(place_of(product_id, image_id, part), 303)
+
+
+async def _submit(product: Product, producer: Producer) -> str:
+    row = await producer.submit(product)
+    return place_of(row["product_id"])
 
 
 async def _form(
