@@ -24,7 +24,8 @@ REST_SECONDS: Final = 0.5
 POLL_SECONDS: Final = 0.05  # seldom, because it runs on these cores too
 
 STATE: Final = """
-    SELECT state, error_message, extract(epoch FROM updated_at)::float8 AS at FROM images WHERE image_id = $1"""
+    SELECT state, error_message, extract(epoch FROM updated_at)::float8 AS at FROM images
+     WHERE image_id = $1"""
 
 
 async def measure() -> list[Result]:

@@ -10,4 +10,4 @@ async def test_pgbench_runs_the_statement_that_the_api_runs(monkeypatch: pytest.
 
     (result,) = await post_products.measure()
 
-    assert result.figure > 0
+    assert result.figure

@@ -40,7 +40,10 @@ async def test_a_page_can_be_asked_for_its_head_alone(api: AsyncClient, path: st
 
     page, head = await api.get(path, headers=BROWSER), await api.head(path, headers=BROWSER)
 
-    assert (head.status_code, head.headers["content-type"]) == (page.status_code, page.headers["content-type"])
+    assert (head.status_code, head.headers["content-type"]) == (
+        page.status_code,
+        page.headers["content-type"],
+    )
 
 
 @pytest.mark.parametrize("path", ["/console/products/99", "/console/products/x", "/console/what/ever"])

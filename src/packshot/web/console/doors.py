@@ -32,7 +32,7 @@ class Page(APIRoute):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - the framework's
         super().__init__(*arguments, **options)
-        if "GET" in self.methods:
+        if self.methods and "GET" in self.methods:
             self.methods.add("HEAD")
 
     def get_route_handler(self) -> Handler:
