@@ -54,7 +54,8 @@ async def _theirs(system: System, folder: Path, script: list[str], seconds: int)
     )
     output = (await process.communicate())[0].decode()
     found = re.search(r"^tps = ([\d.]+)", output, re.MULTILINE)
-    assert found, f"pgbench failed:\n{output}"
+    assert process.returncode == 0, f"pgbench failed:\n{output}"
+    assert found, f"pgbench said nothing of its speed:\n{output}"
     return float(found[1])
 
 

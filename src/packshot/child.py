@@ -38,7 +38,7 @@ ENVIRONMENT: Final = {  # all that a child is told: no secrets
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_THRESHOLD_": "33554432",
     "MALLOC_TRIM_THRESHOLD_": "67108864",
-    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",  # large pages, where the system has them: another fifteenth
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",  # large pages, where there are some: saves a fifteenth more
 }
 START_SECONDS: Final = 30  # far more than any machine needs to load libvips
 CPU_SECONDS: Final = 300  # that a child may use before its last job

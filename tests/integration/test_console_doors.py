@@ -35,7 +35,7 @@ async def test_a_page_loads_nothing_from_elsewhere_and_runs_only_files_of_ours(
 
 
 @pytest.mark.parametrize("path", ["/", *PAGES, "/console/failures.csv"])
-async def test_a_page_can_be_asked_for_its_head_alone(api: AsyncClient, path: str) -> None:
+async def test_a_page_answers_head_as_it_answers_get(api: AsyncClient, path: str) -> None:
     await create(api)
 
     page, head = await api.get(path, headers=BROWSER), await api.head(path, headers=BROWSER)

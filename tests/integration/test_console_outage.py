@@ -12,7 +12,7 @@ from servers.cable import Cable
 from tests.callers import serving
 from tests.rows import an_image, fail
 from tests.shop import URL, read
-from tests.visitor import BROWSER, look, send, token_in
+from tests.visitor import BROWSER, hidden_in, look, send, token_in
 
 from packshot import keyring, overview
 from packshot.app import App, open_api, open_app
@@ -102,6 +102,19 @@ async def test_what_was_typed_is_there_to_be_sent_again(api: AsyncClient, cable:
     assert product["product_name"] == TYPED["product_name"]
     assert product["product_description"] == TYPED["product_description"].replace("\r\n", "\n")
     assert product["product_images"] == [URL, f"{URL}?2"]
+
+
+async def test_what_was_stored_before_the_outage_is_not_stored_again(api: AsyncClient, cable: Cable) -> None:
+    form = {**await hidden_in(api, NEW), **TYPED}
+    await send(api, PRODUCTS, **form)
+    await cable.pull()
+    refused = await send(api, PRODUCTS, **form)
+    await cable.plug_in()
+
+    answer = await send(api, PRODUCTS, **fields_in(refused))
+
+    assert answer.headers["location"] == "/console/products/1"
+    assert len((await read(api, "/products"))["products"]) == 1
 
 
 @pytest.mark.usefixtures("at_the_door")

@@ -4,8 +4,13 @@ import asyncio
 
 import pytest
 from httpx import AsyncClient
+from tests.rows import eventually
 from tests.shop import URL, create, read
 from tests.visitor import fill_in, hidden_in, look, send
+
+from packshot.app import App
+from packshot.database import Connection
+from packshot.web.console import once
 
 GRID = "/console/products"
 EDIT = f"{GRID}/1/edit"
@@ -62,6 +67,27 @@ async def test_a_second_click_makes_no_second_product(api: AsyncClient) -> None:
 
     assert [answer.headers["location"] for answer in answers] == [f"{GRID}/1"] * 5
     assert len((await read(api, "/products"))["products"]) == 1
+
+
+async def test_what_was_typed_is_there_to_be_sent_again_while_the_first_click_takes_long(
+    api: AsyncClient, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(once, "LOOKS", 1)
+    form = {**await hidden_in(api, f"{GRID}/new"), **FORM}
+    async with app.database.transaction() as connection:
+        await connection.execute("LOCK TABLE products")
+        first = asyncio.create_task(send(api, GRID, **form))
+        await eventually(lambda: is_waited_for(connection))
+        second = await send(api, GRID, **form)
+
+    assert second.status_code == 409
+    assert f'name="once" value="{form["once"]}"' in second.text
+    assert (await first).headers["location"] == f"{GRID}/1"
+
+
+async def is_waited_for(connection: Connection) -> bool:
+    """Whether somebody waits for a lock."""
+    return await connection.fetch_row("SELECT FROM pg_locks WHERE NOT granted") is not None
 
 
 async def test_the_same_product_typed_twice_is_two(api: AsyncClient) -> None:

@@ -94,8 +94,8 @@ async def test_who_tries_wrong_keys_again_and_again_is_slowed_down(
     answers = [await sign_in(api, "packshot_wrong") for _ in range(3)]
 
     assert [answer.status_code for answer in answers] == [403, 403, 429]
-    assert "the next one in 30 s" in answers[-1].text
-    assert answers[-1].headers["retry-after"] == "30"
+    assert "the next one in" in answers[-1].text
+    assert 20 <= int(answers[-1].headers["retry-after"]) <= 30
 
 
 @pytest.mark.usefixtures("secret")

@@ -187,15 +187,15 @@ async def recognise(request: Request, backend: Backend) -> Entry:
     policy, old_will_do = backend.policy, request.scope["path"] == METRICS
     caller = await backend.keyring.verify(secret_in(request), old_will_do=old_will_do)
     if caller is None:
-        count_wrong(request, policy)
+        count_wrong_key(request, policy)
         raise unknown()
     request.state.caller = caller  # the log knows whom we refuse, too
     limit = caller.requests_per_minute or policy.rate_limit
     return Entry(caller, check(policy.rates.take(caller.key_id, limit)) if limit else {})
 
 
-def count_wrong(request: Request, policy: Policy) -> None:
-    """Count a wrong key to its address; raise HTTPException for one of too many."""
+def count_wrong_key(request: Request, policy: Policy) -> None:
+    """Count a wrong key against its address; raise HTTPException for one of too many."""
     address = request.client.host if request.client else ""
     check(policy.refusals.take(address, WRONG_KEYS_PER_MINUTE))
 

@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from packshot.errors import PackshotError, ServiceUnavailable
+from packshot.errors import PackshotError, RequestInFlight, ServiceUnavailable
 from packshot.web.access import is_page
 from packshot.web.console.forms import sent
 from packshot.web.console.pages import show
@@ -60,6 +60,8 @@ async def explain(request: Request, error: Exception) -> Response:
             page = await _sorry(request, error.status_code, error.detail)
             page.headers.update(error.headers or {})
             return page
+        case RequestInFlight():
+            return await _sorry(request, status_of(error), str(error), await sent(request))
         case PackshotError():
             return await _sorry(request, status_of(error), str(error))
         case RequestValidationError() if error.errors()[0]["loc"][0] == "query":

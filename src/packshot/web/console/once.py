@@ -26,16 +26,16 @@ from packshot.web.backend import Backend
 from packshot.web.repeats import owner_of
 
 FIELD: Final = "once"
-LOOKS: Final = 100
+LOOKS: Final = 100  # five seconds in all
 PAUSE_SECONDS: Final = 0.05
 
 Make = Callable[[Producer], Awaitable[str]]
 
 
-async def once(request: Request, fields: dict[str, str], make: Make) -> RedirectResponse:
+async def make_once(request: Request, fields: dict[str, str], make: Make) -> RedirectResponse:
     """Lead to what a form makes: `make` returns its address.
 
-    Raises what `make` raises, and RequestInFlight if the same form is being dealt with for seconds.
+    Raises what `make` raises, and RequestInFlight if the same form is being dealt with for five seconds.
     """
     backend: Backend = request.app.state.backend
     question = _question(request, {FIELD: secrets.token_urlsafe(), **fields})
@@ -55,5 +55,5 @@ async def once(request: Request, fields: dict[str, str], make: Make) -> Redirect
 
 def _question(request: Request, fields: dict[str, str]) -> Question:
     asked = hashlib.sha256(f"{request.url.path}?{urlencode(sorted(fields.items()))}".encode())
-    # A client of the API cannot name a key with a space.
+    # The API keeps nothing under a key with a space. All fields are in the key: others are another question.
     return Question(owner_of(request), f"form {asked.hexdigest()}", asked.digest())

@@ -18,7 +18,7 @@ from packshot.web.backend import InBackend
 from packshot.web.bodies import NewImage, problems
 from packshot.web.console.doors import Page
 from packshot.web.console.forms import Form, local
-from packshot.web.console.once import once
+from packshot.web.console.once import make_once
 from packshot.web.console.pages import show
 from packshot.web.console.products import place_of, to
 from packshot.web.images import ImageId, to_paste
@@ -64,7 +64,7 @@ async def add_image(request: Request, product_id: ProductId, backend: InBackend,
     url = fields.get("image_url", "").strip()
     try:
         body = NewImage.model_validate({"image_url": url})
-        return await once(request, fields, partial(_submit, body.image_url, product_id))
+        return await make_once(request, fields, partial(_submit, body.image_url, product_id))
     except (ValidationError, InvalidInput) as error:
         product = await backend.products.get(product_id)
         image = next(iter(product["images"]), None)

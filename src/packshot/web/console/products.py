@@ -17,7 +17,7 @@ from packshot.web.backend import InBackend
 from packshot.web.bodies import NewProduct, ProductQuery, problems
 from packshot.web.console.doors import Page
 from packshot.web.console.forms import Form
-from packshot.web.console.once import once
+from packshot.web.console.once import make_once
 from packshot.web.console.pages import show
 from packshot.web.products import ProductId
 from packshot.web.views import ProductView, view_product
@@ -80,7 +80,7 @@ async def create_product(request: Request, backend: InBackend, fields: Form) -> 
     """Make a product of what the form says, and go there."""
     try:
         body = NewProduct.model_validate(_typed(fields))
-        return await once(request, fields, partial(_submit, body.product()))
+        return await make_once(request, fields, partial(_submit, body.product()))
     except (ValidationError, InvalidInput) as error:
         return await _form(request, backend, fields, BLANK, error=error)
 
@@ -118,7 +118,7 @@ def place_of(product_id: int, image_id: int | None = None, part: str = "") -> st
 
 
 def to(product_id: int, image_id: int | None = None, part: str = "") -> Response:
-    """Lead there."""
+    """Lead to a product, to one of its images, or to a part of its page."""
     return RedirectResponse(place_of(product_id, image_id, part), 303)
 
 

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from packshot.keys import Scope
-from packshot.web.access import KEY_COOKIE, SIGN_IN, count_wrong
+from packshot.web.access import KEY_COOKIE, SIGN_IN, count_wrong_key
 from packshot.web.backend import InBackend
 from packshot.web.console.doors import Page
 from packshot.web.console.forms import Form, local
@@ -41,7 +41,7 @@ async def sign_in(request: Request, backend: InBackend, fields: Form) -> Respons
     goal, secret = fields.get("next", "/"), fields.get("key", "").strip()
     caller = await backend.keyring.verify(secret)
     if caller is None:
-        count_wrong(request, backend.policy)
+        count_wrong_key(request, backend.policy)
         return await _ask(request, goal, WRONG)
     if not caller.scope.covers(Scope.ADMIN):
         return await _ask(request, goal, NO_ADMIN.format(caller.scope))
